@@ -1,0 +1,6 @@
+//! What the crate makes of real files.
+
+mod comparing;
+mod data_sets;
+mod fixture;
+mod tiling;

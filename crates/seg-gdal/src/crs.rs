@@ -1,0 +1,248 @@
+use crate::xml::escape;
+use crate::{Error, GdalMessage};
+use gdal::Dataset;
+use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
+use proj::Proj;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::fmt;
+
+/// Points added to each edge of bounds before they are transformed, as GDAL's own tools do.
+const EDGE_POINTS: i32 = 21;
+
+thread_local! {
+    /// The last CRS that a thread made GDAL's object of.
+    static LAST: RefCell<Option<(Crs, SpatialRef)>> = const { RefCell::new(None) };
+}
+
+/// A coordinate reference system.
+///
+/// Two of them compare equal only if written alike; [`Crs::is_same`] asks PROJ.
+///
+/// ```
+/// use seg_gdal::Crs;
+/// let utm = Crs::parse("EPSG:32633")?;
+/// assert_eq!(utm.to_string(), "EPSG:32633");
+/// assert!(!utm.is_geographic());
+/// assert!(utm.is_same(&Crs::parse(utm.wkt())?));
+/// # Ok::<(), seg_gdal::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Crs {
+    /// PROJJSON: unlike WKT 1, which GDAL's safe calls write, it can hold any CRS.
+    definition: String,
+    wkt: String,
+    name: String,
+    epoch: Option<f64>,
+    meters_per_unit: Option<f64>,
+}
+
+/// A rectangle in the units of a CRS, x before y.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Smallest x.
+    pub x_min: f64,
+    /// Smallest y.
+    pub y_min: f64,
+    /// Largest x.
+    pub x_max: f64,
+    /// Largest y.
+    pub y_max: f64,
+}
+
+impl Crs {
+    /// From anything that GDAL understands: `EPSG:32633`, WKT, PROJ, PROJJSON.
+    ///
+    /// # Errors
+    /// If GDAL does not understand it.
+    pub fn parse(definition: &str) -> Result<Self, Error> {
+        crate::install_log_handler();
+        let srs = spatial_ref(definition)?;
+        Self::of(&srs).ok_or_else(|| Error::Crs {
+            definition: definition.to_owned(),
+            source: GdalMessage::new("it is empty"),
+        })
+    }
+
+    /// From GDAL's object; `None` if that is empty.
+    pub(crate) fn of(srs: &SpatialRef) -> Option<Self> {
+        let wkt = srs.to_wkt().ok().filter(|wkt| !wkt.is_empty())?;
+        let definition =
+            srs.to_projjson().ok().filter(|json| !json.is_empty()).unwrap_or_else(|| wkt.clone());
+        let name = authority(srs)
+            .or_else(|| srs.name().filter(|name| !name.is_empty()))
+            .unwrap_or_else(|| "a CRS without a name".to_owned());
+        let linear = srs.is_projected() || srs.is_local() || srs.is_geocentric();
+        Some(Self { definition, wkt, name, epoch: None, meters_per_unit: linear.then(|| srs.linear_units()) })
+    }
+
+    /// The same at the epoch that coordinates were measured, in decimal years.
+    #[must_use]
+    pub(crate) fn at_epoch(self, epoch: Option<f64>) -> Self {
+        Self { epoch, ..self }
+    }
+
+    /// Well-known text.
+    pub fn wkt(&self) -> &str {
+        &self.wkt
+    }
+
+    /// The shortest text that loses nothing: WKT where it can hold the CRS, else PROJJSON.
+    pub(crate) fn faithful_text(&self) -> &str {
+        let read = spatial_ref(&self.wkt).ok().and_then(|srs| Self::of(&srs));
+        if read.is_some_and(|read| read.reads_like(self)) { &self.wkt } else { &self.definition }
+    }
+
+    /// Whether both are defined in the same words.
+    pub(crate) fn reads_like(&self, other: &Self) -> bool {
+        self.definition == other.definition
+    }
+
+    /// The epoch that coordinates were measured, in decimal years.
+    pub const fn epoch(&self) -> Option<f64> {
+        self.epoch
+    }
+
+    /// Whether coordinates are degrees.
+    pub const fn is_geographic(&self) -> bool {
+        self.meters_per_unit.is_none()
+    }
+
+    /// The length of one unit in meters, `None` for degrees.
+    pub const fn meters_per_unit(&self) -> Option<f64> {
+        self.meters_per_unit
+    }
+
+    /// Whether both put the same coordinates, x before y, at the same place.
+    pub fn is_same(&self, other: &Self) -> bool {
+        if self.definition == other.definition {
+            return true;
+        }
+        let (Ok(a), Ok(b)) = (spatial_ref(&self.definition), spatial_ref(&other.definition)) else {
+            return false;
+        };
+        if a == b {
+            return true;
+        }
+        matches!((a.authority(), b.authority()), (Ok(a), Ok(b)) if a == b)
+    }
+
+    /// Bounds in another CRS that hold all of `bounds`, curved edges included.
+    ///
+    /// ```
+    /// use seg_gdal::{Bounds, Crs};
+    /// let (degrees, utm) = (Crs::parse("EPSG:4326")?, Crs::parse("EPSG:32633")?);
+    /// let bounds = Bounds { x_min: 15.0, y_min: 52.0, x_max: 15.1, y_max: 52.1 };
+    /// assert!((degrees.transform_bounds(bounds, &utm)?.x_min - 500_000.0).abs() < 1e-3);
+    /// # Ok::<(), seg_gdal::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If PROJ knows no way from one to the other, or the bounds lie where it does not lead.
+    pub fn transform_bounds(&self, bounds: Bounds, to: &Self) -> Result<Bounds, Error> {
+        if self.is_same(to) {
+            return Ok(bounds);
+        }
+        let (from_name, to_name) = (self.to_string(), to.to_string());
+        let way = Proj::new_known_crs(&self.definition, &to.definition, None)
+            .map_err(|source| Error::NoTransform { from: from_name.clone(), to: to_name.clone(), source })?;
+        let Bounds { x_min, y_min, x_max, y_max } = bounds;
+        let transformed = way.transform_bounds(x_min, y_min, x_max, y_max, EDGE_POINTS);
+        let [x_min, y_min, x_max, y_max] =
+            transformed.map_err(|source| Error::Transform { from: from_name, to: to_name, source })?;
+        Ok(Bounds { x_min, y_min, x_max, y_max })
+    }
+
+    /// GDAL's object, made once for the many chips of one raster.
+    pub(crate) fn to_spatial_ref(&self) -> Result<SpatialRef, Error> {
+        let last =
+            LAST.with_borrow(|last| last.as_ref().filter(|(crs, _)| crs == self).map(|(_, srs)| srs.clone()));
+        if let Some(srs) = last {
+            return Ok(srs);
+        }
+        let srs = self.make_spatial_ref()?;
+        LAST.with_borrow_mut(|last| *last = Some((self.clone(), srs.clone())));
+        Ok(srs)
+    }
+
+    /// GDAL's object, with the epoch, which only a VRT can set through safe calls.
+    fn make_spatial_ref(&self) -> Result<SpatialRef, Error> {
+        let Some(epoch) = self.epoch else { return spatial_ref(&self.definition) };
+        let vrt = format!(
+            "<VRTDataset rasterXSize=\"1\" rasterYSize=\"1\"><SRS coordinateEpoch=\"{epoch}\">{}</SRS>\
+             <VRTRasterBand dataType=\"Byte\" band=\"1\"/></VRTDataset>",
+            escape(&self.definition)
+        );
+        let srs = Dataset::open(vrt).and_then(|dataset| dataset.spatial_ref());
+        srs.map_err(|error| Error::Crs { definition: self.name.clone(), source: error.into() })
+    }
+}
+
+impl fmt::Display for Crs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A definition as GDAL's object, x before y.
+fn spatial_ref(definition: &str) -> Result<SpatialRef, Error> {
+    let mut srs = SpatialRef::from_definition(definition).map_err(|error| {
+        let short: String = definition.chars().take(80).collect();
+        Error::Crs { definition: short, source: error.into() }
+    })?;
+    srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
+    Ok(srs)
+}
+
+/// Such as `EPSG:32633`; a projected CRS without a code of its own is compared with EPSG's.
+fn authority(srs: &SpatialRef) -> Option<String> {
+    if let Ok(authority) = srs.authority() {
+        return Some(authority);
+    }
+    let mut identified = srs.clone();
+    identified.auto_identify_epsg().ok()?;
+    identified.authority().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crs_is_the_same_however_it_is_written() {
+        let epsg = Crs::parse("EPSG:4326").unwrap();
+        assert!(epsg.is_same(&Crs::parse(epsg.wkt()).unwrap()));
+        assert!(epsg.is_same(&Crs::parse("WGS84").unwrap()));
+        assert!(!epsg.is_same(&Crs::parse("EPSG:4258").unwrap()));
+    }
+
+    #[test]
+    fn units() {
+        assert_eq!(Crs::parse("EPSG:25832").unwrap().meters_per_unit(), Some(1.0));
+        let feet = Crs::parse("EPSG:2230").unwrap().meters_per_unit().unwrap();
+        assert!((feet - 0.304_800_6).abs() < 1e-6);
+        assert!(Crs::parse("EPSG:4326").unwrap().is_geographic());
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let error = Crs::parse("EPSG:nonsense").unwrap_err();
+        assert!(error.to_string().contains("EPSG:nonsense"));
+    }
+
+    #[test]
+    fn bounds_come_back() {
+        let (a, b) = (Crs::parse("EPSG:4326").unwrap(), Crs::parse("EPSG:25833").unwrap());
+        let bounds = Bounds { x_min: 13.0, y_min: 52.3, x_max: 13.5, y_max: 52.6 };
+        let there = a.transform_bounds(bounds, &b).unwrap();
+        let back = b.transform_bounds(there, &a).unwrap();
+        assert!(back.x_min <= bounds.x_min + 1e-9 && back.x_min > bounds.x_min - 0.02, "{back:?}");
+        assert!(back.y_max >= bounds.y_max - 1e-9 && back.y_max < bounds.y_max + 0.02, "{back:?}");
+    }
+
+    #[test]
+    fn an_epoch_reaches_gdal() {
+        let crs = Crs::parse("EPSG:9000").unwrap().at_epoch(Some(2021.5));
+        crs.to_spatial_ref().unwrap();
+    }
+}

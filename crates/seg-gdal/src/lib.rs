@@ -1,0 +1,66 @@
+//! The only crate that links GDAL and PROJ: rasters in, rasters and vectors out.
+//!
+//! * [`GeoRaster`] reads pixels of any format by GDAL's name for it, as a [`seg_grid::RasterSource`];
+//!   [`RasterProfile`] says what it is made of and [`BandSelection`] which bands are read.
+//! * [`GridReference`] is what an output takes over from its input, [`RasterSpec`] says what else it is, and
+//!   [`RasterWriter`] writes it.
+//! * [`LabelRaster`] and [`LabelVectors`] read truth, [`check_same_grid`] holds it against the image,
+//!   [`write_chip`] writes both in pieces.
+//! * [`Crs`] is the only user of PROJ.
+//! * [`Note`]s are what a caller should tell the user; an [`Error`] may have a [`hint`](Error::hint).
+//!
+//! Names are passed to GDAL untouched. Bands are counted from 1 in GDAL and from 0 in memory, and [`BandIndex`]
+//! alone turns one into the other. Positions are of pixel corners, x before y whatever the CRS says.
+
+mod band_index;
+mod band_profile;
+mod bands;
+mod chip;
+mod config;
+mod crs;
+mod error;
+mod files;
+mod fingerprint;
+mod georeference;
+mod grid_reference;
+mod installation;
+mod labels;
+mod messages;
+mod note;
+mod pixels;
+mod plausible;
+mod polygons;
+mod profile;
+mod raster;
+mod raster_spec;
+mod raw;
+mod raw_patch;
+mod same_grid;
+mod side_car;
+mod validity;
+mod vector_in;
+mod writer;
+mod written;
+mod xml;
+
+pub use band_index::BandIndex;
+pub use band_profile::{BandProfile, Interpretation, MaskKind, Palette};
+pub use bands::BandSelection;
+pub use chip::{ChipFormat, write_chip};
+pub use config::{BlockCache, set_cache_bytes, set_config};
+pub use crs::{Bounds, Crs};
+pub use error::{Error, GdalMessage};
+pub use grid_reference::GridReference;
+pub use installation::{Problem, Versions, problems, versions};
+pub use labels::{LabelCodes, LabelKind, LabelRaster};
+pub use messages::install_log_handler;
+pub use note::Note;
+pub use profile::{ControlPoint, PixelIs, RasterProfile};
+pub use raster::{GeoRaster, Probe, ReadOptions};
+pub use raster_spec::{ClassEntry, Content, OutputFormat, RasterSpec};
+pub use raw::RawValues;
+pub use raw_patch::RawPatch;
+pub use same_grid::check_same_grid;
+pub use vector_in::{AreaOfInterest, LabelSource, LabelVectors};
+pub use writer::RasterWriter;
+pub use written::Written;

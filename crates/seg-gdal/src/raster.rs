@@ -1,0 +1,236 @@
+use crate::bands::BandPlan;
+use crate::pixels::Pixels;
+use crate::validity::ValidityPlan;
+use crate::{BandSelection, Error, Note, RasterProfile, RawPatch, RawValues, fingerprint, plausible};
+use blake3::Hasher;
+use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
+use ndarray::{Array2, Array3, s};
+use seg_grid::{IoError, Patch, RasterSource, Size, SourceProfile, Window};
+
+/// How a raster is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Which bands.
+    pub bands: BandSelection,
+    /// Bytes that one decoded block may take; larger ones are refused.
+    pub block_budget: u64,
+}
+
+/// How much of a raster [`GeoRaster::probe`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Up to 64 blocks, and no more than 16 MiB unless one block is larger.
+    Sample,
+    /// All of it.
+    Whole,
+}
+
+/// A raster of any format that GDAL reads, as a source of pixels.
+///
+/// GDAL allows one thread at a time for a handle: each reader thread takes its own by
+/// [`reopen`](RasterSource::reopen).
+///
+/// ```no_run
+/// use seg_gdal::{BandSelection, GeoRaster, Probe, ReadOptions};
+/// use seg_grid::{RasterSource, Window};
+///
+/// let options = ReadOptions { bands: BandSelection::Auto { needed: 3 }, ..ReadOptions::default() };
+/// let mut raster = GeoRaster::open("orthophoto.tif", &options)?;
+/// raster.probe(Probe::Sample)?; // damaged files fail here rather than hours later
+/// let patch = raster.read(Window { x: 0, y: 0, width: 512, height: 512 })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct GeoRaster {
+    dataset: Dataset,
+    options: ReadOptions,
+    raster: RasterProfile,
+    source: SourceProfile,
+    plan: BandPlan,
+    validity: ValidityPlan,
+    hasher: Hasher,
+}
+
+impl Default for ReadOptions {
+    /// All bands but alpha, and blocks of up to 512 MiB.
+    fn default() -> Self {
+        Self { bands: BandSelection::All, block_budget: 512 << 20 }
+    }
+}
+
+impl GeoRaster {
+    /// Opens any name that GDAL can open.
+    ///
+    /// # Errors
+    /// If GDAL cannot open it, the bands cannot be told or are complex numbers, one block would not fit the
+    /// memory allowed, or the file claims pixels that it cannot hold.
+    pub fn open(name: &str, options: &ReadOptions) -> Result<Self, Error> {
+        let dataset = open_dataset(name)?;
+        let raster = RasterProfile::of(&dataset, name)?;
+        plausible::check(&dataset, &raster, options.block_budget)?;
+        let plan = BandPlan::new(&dataset, &raster, &options.bands)?;
+        let validity = ValidityPlan::new(&raster, &plan);
+        let hasher = fingerprint::of_profile(&raster);
+        let source = SourceProfile {
+            name: name.to_owned(),
+            size: raster.size,
+            bands: plan.channels(),
+            block: plan.bands.first().map_or(raster.size, |band| band.block),
+            block_bytes: plausible::block_bytes(&raster),
+            dtype: plan.dtype,
+            gsd: raster.transform.map(seg_grid::GeoTransform::gsd),
+            fingerprint: hasher.finalize().to_hex().to_string(),
+        };
+        Ok(Self { dataset, options: options.clone(), raster, source, plan, validity, hasher })
+    }
+
+    /// All that GDAL tells about the raster.
+    pub const fn raster_profile(&self) -> &RasterProfile {
+        &self.raster
+    }
+
+    /// What a caller should tell the user about this raster and the bands read.
+    pub fn notes(&self) -> Vec<Note> {
+        let mut notes = self.raster.notes();
+        if let BandSelection::Explicit(chosen) = &self.options.bands {
+            notes.extend(Note::alpha_as_data(&self.raster, chosen));
+        }
+        notes
+    }
+
+    /// Reads blocks before any work is done, so that a damaged file is found early, and adds their
+    /// content to the fingerprint.
+    ///
+    /// # Errors
+    /// If a block cannot be read; the error names it.
+    pub fn probe(&mut self, probe: Probe) -> Result<(), Error> {
+        let block = self.source.block;
+        let distinct = self.plan.distinct();
+        let bytes: u64 = distinct.iter().filter_map(|band| band.dtype).map(|d| d.bytes() as u64).sum();
+        let bytes = block.area().saturating_mul(bytes).max(self.source.block_bytes);
+        let mut hasher = self.hasher.clone();
+        let mut read = |window: Window| {
+            distinct.iter().try_for_each(|band| {
+                let values =
+                    RawValues::read(&self.dataset, band.index, band.dtype.unwrap_or(self.plan.dtype), window)
+                        .map_err(|source| Error::ReadBlock {
+                            name: self.raster.name.clone(),
+                            band: band.index,
+                            window,
+                            source,
+                        })?;
+                values.hash_into(&mut hasher);
+                Ok(())
+            })
+        };
+        match probe {
+            Probe::Sample => fingerprint::sample(self.raster.size, block, bytes, &self.hasher)
+                .into_iter()
+                .try_for_each(&mut read)?,
+            Probe::Whole => fingerprint::all(self.raster.size, block).try_for_each(&mut read)?,
+        }
+        self.source.fingerprint = hasher.finalize().to_hex().to_string();
+        Ok(())
+    }
+
+    /// Reads a window in the type on disk, without a mask; outside of the raster it holds nodata, or 0.
+    ///
+    /// # Errors
+    /// If the pixels cannot be read.
+    pub fn read_raw(&self, window: Window) -> Result<RawPatch, Error> {
+        let inside = window.clip(self.raster.size);
+        let mut bands = Vec::with_capacity(self.plan.bands.len());
+        for band in &self.plan.bands {
+            let dtype = band.dtype.unwrap_or(self.plan.dtype);
+            let part = inside.unwrap_or(Window { width: 0, height: 0, ..window });
+            let values = RawValues::read(&self.dataset, band.index, dtype, part).map_err(|source| {
+                Error::ReadWindow { name: self.raster.name.clone(), band: band.index, window, source }
+            })?;
+            let values =
+                if part == window { values } else { values.padded(part, window, band.nodata.unwrap_or(0.0)) };
+            bands.push((band.clone(), values));
+        }
+        Ok(RawPatch { size: window.size(), bands })
+    }
+
+    /// Reads which pixels of a window are valid, without their values where masks alone can tell.
+    ///
+    /// # Errors
+    /// If the masks cannot be read.
+    pub fn read_validity(&self, window: Window) -> Result<Array2<bool>, Error> {
+        let mut valid = Array2::from_elem((window.height, window.width), false);
+        let Some(inside) = window.clip(self.raster.size) else { return Ok(valid) };
+        let pixels = self.pixels();
+        if let Some(part) = pixels.validity(inside)? {
+            let (rows, columns) = inside.relative_to(window).ranges();
+            valid.slice_mut(s![rows, columns]).assign(&part);
+        }
+        Ok(valid)
+    }
+
+    fn pixels(&self) -> Pixels<'_> {
+        Pixels { dataset: &self.dataset, name: &self.raster.name, plan: &self.plan, validity: &self.validity }
+    }
+}
+
+impl RasterSource for GeoRaster {
+    fn profile(&self) -> &SourceProfile {
+        &self.source
+    }
+
+    fn read(&mut self, window: Window) -> Result<Option<Patch>, IoError> {
+        let Some(inside) = window.clip(self.raster.size) else { return Ok(None) };
+        let Some(patch) = self.pixels().read(inside, inside.size())? else { return Ok(None) };
+        if inside == window {
+            return Ok(Some(patch));
+        }
+        let mut values = Array3::zeros((self.source.bands, window.height, window.width)); // (C, H, W)
+        let mut valid = Array2::from_elem((window.height, window.width), false); // (H, W)
+        let (rows, columns) = inside.relative_to(window).ranges();
+        values.slice_mut(s![.., rows.clone(), columns.clone()]).assign(&patch.values);
+        valid.slice_mut(s![rows, columns]).assign(&patch.valid);
+        Ok(Some(Patch { values, valid }))
+    }
+
+    fn read_decimated(&mut self, window: Window, size: Size) -> Result<Patch, IoError> {
+        let patch = self.pixels().read(window, size)?;
+        Ok(patch.unwrap_or_else(|| Patch {
+            values: Array3::zeros((self.source.bands, size.height, size.width)),
+            valid: Array2::from_elem((size.height, size.width), false),
+        }))
+    }
+
+    fn reopen(&self) -> Result<Box<dyn RasterSource>, IoError> {
+        Ok(Box::new(Self {
+            dataset: open_dataset(&self.raster.name)?,
+            options: self.options.clone(),
+            raster: self.raster.clone(),
+            source: self.source.clone(),
+            plan: self.plan.clone(),
+            validity: self.validity.clone(),
+            hasher: self.hasher.clone(),
+        }))
+    }
+}
+
+/// Opens a raster to read it, with GDAL's own words if it cannot be.
+pub(crate) fn open_dataset(name: &str) -> Result<Dataset, Error> {
+    crate::install_log_handler();
+    let options = DatasetOptions {
+        open_flags: GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+        ..DatasetOptions::default()
+    };
+    let dataset = Dataset::open_ex(name, options)
+        .map_err(|error| Error::OpenRaster { name: name.to_owned(), source: error.into() })?;
+    if dataset.raster_count() == 0 {
+        let subdatasets = dataset.metadata_domain("SUBDATASETS").unwrap_or_default();
+        let names = subdatasets
+            .iter()
+            .filter_map(|item| item.split_once('='))
+            .filter(|(key, _)| key.ends_with("_NAME"))
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        return Err(Error::NoBands { name: name.to_owned(), subdatasets: names });
+    }
+    Ok(dataset)
+}

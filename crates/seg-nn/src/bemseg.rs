@@ -1,0 +1,218 @@
+//! BEMSeg and its family: CLIP's image encoder, aligned with class texts, in a feature pyramid.
+//!
+//! # References
+//! Liu and Wang: Bidirectional feature fusion and enhanced alignment based multimodal semantic segmentation
+//! for remote sensing images. Remote Sens. 2024, 16, 2289.
+
+use tch::nn::Path;
+use tch::{Device, Tensor};
+
+use crate::alignment::{Alignment, TextPart};
+use crate::clip::ModifiedResNet;
+use crate::config::{Config, INPUT_MULTIPLE};
+use crate::error::Error;
+use crate::fpn::Fpn;
+use crate::groups::ParameterGroup;
+use crate::head::SemanticFpnHead;
+use crate::layers::{Forward, Mode, upsample_bilinear};
+use crate::model::{Logits, Scores, SegModel, check_input};
+use crate::tap::Tap;
+
+/// A network of the BEMSeg family; a clone shares its weights' memory.
+///
+/// It takes images of any size whose sides are multiples of 32.
+///
+/// # Examples
+/// ```
+/// use seg_nn::{BemSeg, Config, Mode, TextPart, initialize};
+/// use tch::{Device, Kind, Tensor, nn::VarStore};
+///
+/// let text = include_str!("../../../configs/bemseg-small.toml");
+/// let config = Config::parse(text, "bemseg-small.toml".as_ref())?;
+/// let vs = VarStore::new(Device::Cpu);
+/// let network = BemSeg::new(&vs.root(), &config, TextPart::Tower)?;
+/// initialize(&vs, 0)?;
+/// let image = Tensor::zeros([1, 3, 64, 96], (Kind::Float, Device::Cpu));
+/// let output = network.forward_with(&image, Mode::Eval, &mut ())?;
+/// assert_eq!(output.logits4.size(), [1, 5, 16, 24]);
+/// assert_eq!(output.score.unwrap().size(), [1, 5, 2, 3]);
+/// # Ok::<(), seg_nn::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct BemSeg {
+    pub(crate) visual: ModifiedResNet,
+    pub(crate) alignment: Option<Alignment>,
+    pub(crate) fpn: Fpn,
+    pub(crate) head: SemanticFpnHead,
+    pub(crate) bands: usize,
+    pub(crate) classes: usize,
+    device: Device,
+}
+
+/// What a network computes of an image.
+#[derive(Debug)]
+pub struct BemSegOutput {
+    /// Logits at stride 4, (B, K, H/4, W/4).
+    pub logits4: Tensor,
+    /// Cosines between places and class texts, (B, K, H/32, W/32), where the network has texts.
+    pub score: Option<Tensor>,
+}
+
+impl BemSeg {
+    /// Builds a network, all of its weights zero; fill them from a checkpoint or with
+    /// [`initialize`](crate::initialize).
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself or a prompt is too long.
+    pub fn new(vs: &Path, config: &Config, text: TextPart) -> Result<Self, Error> {
+        config.check()?;
+        let (model, bands, classes) = (&config.model, config.input.bands, config.class.len());
+        let backbone = vs.set_group(ParameterGroup::Backbone.index());
+        let mut channels = model.stage_channels();
+        let alignment = match (&model.pool, &model.text) {
+            (Some(pool), Some(section)) => {
+                // The score map is concatenated to the last stage.
+                channels[3] += classes as i64;
+                Some(Alignment::new(vs, config, (pool, section), text)?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            visual: ModifiedResNet::new(&(&backbone / "visual"), bands as i64, &model.encoder),
+            alignment,
+            fpn: Fpn::new(&(vs / "fpn"), channels, model.decoder.fpn_width as i64),
+            head: SemanticFpnHead::new(&(vs / "head"), classes as i64, &model.decoder),
+            bands,
+            classes,
+            device: vs.device(),
+        })
+    }
+
+    /// Computes an image's logits at stride 4 and its score map, showing all that is between to `tap`.
+    ///
+    /// # Errors
+    /// When the image's shape, type or device is not the network's, or libtorch fails.
+    pub fn forward_with(&self, xs: &Tensor, mode: Mode, tap: &mut dyn Tap) -> Result<BemSegOutput, Error> {
+        check_input(xs, self)?;
+        self.compute(xs, mode, tap).map_err(Error::compute("run the network"))
+    }
+
+    fn compute(&self, xs: &Tensor, mode: Mode, tap: &mut dyn Tap) -> Forward<BemSegOutput> {
+        let [x1, x2, x3, x4] = self.visual.forward(xs, mode)?; // strides 4, 8, 16, 32
+        for (name, map) in ["layer1", "layer2", "layer3", "layer4"].into_iter().zip([&x1, &x2, &x3, &x4]) {
+            tap.record(name, map);
+        }
+        let (x4, score) = match &self.alignment {
+            Some(alignment) => {
+                let score = alignment.forward(&x4, mode, tap)?; // (B, K, H/32, W/32)
+                (Tensor::f_cat(&[&x4, &score], 1)?, Some(score)) // (B, C4 + K, H/32, W/32)
+            }
+            None => (x4, None),
+        };
+        let maps = self.fpn.forward(&[x1, x2, x3, x4])?;
+        for (name, map) in ["p2", "p3", "p4", "p5"].into_iter().zip(&maps) {
+            tap.record(name, map);
+        }
+        let logits4 = self.head.forward(&maps, mode)?; // (B, K, H/4, W/4)
+        tap.record("logits4", &logits4);
+        Ok(BemSegOutput { logits4, score })
+    }
+
+    /// The embeddings of the classes, (K, D), where the network has texts.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn class_embeddings(&self) -> Result<Option<Tensor>, Error> {
+        let embeddings = self.alignment.as_ref().map(|alignment| alignment.text.embeddings()).transpose();
+        embeddings.map_err(Error::compute("embed the class names"))
+    }
+
+    /// The same network for inference: batch norms folded into convolutions, weights channels-last, class
+    /// embeddings computed once.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn prepare(&self) -> Result<Self, Error> {
+        let _no_grad = tch::no_grad_guard();
+        self.for_inference().map_err(Error::compute("prepare the network for inference"))
+    }
+
+    fn for_inference(&self) -> Forward<Self> {
+        Ok(Self {
+            visual: self.visual.for_inference()?,
+            alignment: self.alignment.as_ref().map(Alignment::for_inference).transpose()?,
+            fpn: self.fpn.for_inference()?,
+            head: self.head.for_inference()?,
+            ..self.clone()
+        })
+    }
+}
+
+impl BemSegOutput {
+    /// Logits at the size of an image of `height` × `width` pixels: (B, K, H/4, W/4) → (B, K, H, W).
+    ///
+    /// # Errors
+    /// When there is no memory for them.
+    pub fn logits(&self, height: i64, width: i64) -> Result<Tensor, Error> {
+        upsample_bilinear(&self.logits4, [height, width])
+            .map_err(Error::compute("bring logits to the image's size"))
+    }
+}
+
+impl SegModel for BemSeg {
+    fn forward(&self, xs: &Tensor) -> Result<Scores, Error> {
+        let _no_grad = tch::no_grad_guard();
+        check_input(xs, self)?;
+        let (height, width) = (xs.size()[2], xs.size()[3]);
+        let output = self.forward_with(&seg_torch::channels_last(xs)?, Mode::Eval, &mut ())?;
+        Ok(Scores::Logits(Logits(output.logits(height, width)?)))
+    }
+
+    fn num_classes(&self) -> usize {
+        self.classes
+    }
+
+    fn bands(&self) -> usize {
+        self.bands
+    }
+
+    fn input_multiple(&self) -> usize {
+        INPUT_MULTIPLE
+    }
+
+    fn fork(&self) -> Box<dyn SegModel> {
+        Box::new(self.clone())
+    }
+
+    fn device(&self) -> Device {
+        self.device
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+    use tch::nn::VarStore;
+
+    use super::BemSeg;
+    use crate::{Config, TextPart, initialize};
+
+    #[test]
+    fn clones_share_memory_and_prepared_convolutions_are_channels_last() {
+        let text = include_str!("../../../configs/bemseg-small.toml");
+        let config = Config::parse(text, "bemseg-small.toml".as_ref()).unwrap();
+        let vs = VarStore::new(Device::Cpu);
+        let network = BemSeg::new(&vs.root(), &config, TextPart::Tower).unwrap();
+        initialize(&vs, 0).unwrap();
+        let prepared = network.prepare().unwrap();
+        let fork = prepared.clone();
+        let weight = |network: &BemSeg| network.visual.conv2.conv.weight.shallow_clone();
+        assert_eq!(weight(&prepared).data_ptr(), weight(&fork).data_ptr());
+        assert_ne!(weight(&prepared).data_ptr(), weight(&network).data_ptr());
+        assert!(seg_torch::is_channels_last(&weight(&prepared)));
+        assert!(!weight(&prepared).requires_grad() && weight(&network).requires_grad());
+        let embeddings = |network: &BemSeg| network.class_embeddings().unwrap().unwrap();
+        assert_eq!(embeddings(&prepared), embeddings(&network));
+        assert!(!embeddings(&prepared).requires_grad());
+    }
+}

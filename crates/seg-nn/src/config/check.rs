@@ -1,0 +1,128 @@
+//! Whether a network can be built from a configuration.
+
+use super::{
+    BemSegConfig, Config, DecoderConfig, EncoderConfig, FusionConfig, INPUT_MULTIPLE, PoolConfig, TextConfig,
+    TokenizerKind,
+};
+use crate::card::check_classes;
+use crate::complaint::Complaint;
+
+/// The widest that a layer may be and the deepest that a stage may be: far above what is of use, and low
+/// enough that a damaged file does not ask for all memory.
+const WIDEST: usize = 8192;
+const DEEPEST: usize = 256;
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), Complaint> {
+        self.input.check()?;
+        check_classes(&self.class)?;
+        self.model.check()
+    }
+}
+
+impl BemSegConfig {
+    fn check(&self) -> Result<(), Complaint> {
+        if self.tile_px == 0 || !self.tile_px.is_multiple_of(INPUT_MULTIPLE) {
+            let problem = format!("{} is not a multiple of {INPUT_MULTIPLE}", self.tile_px);
+            return Err(Complaint::new("model.tile-px", problem));
+        }
+        self.encoder.check()?;
+        self.decoder.check()?;
+        match (&self.pool, &self.text, &self.fusion) {
+            (Some(pool), Some(text), fusion) => {
+                pool.check(self.stage_channels()[3] as usize)?;
+                text.check()?;
+                fusion.as_ref().map_or(Ok(()), FusionConfig::check)
+            }
+            (None, None, None) => Ok(()),
+            (None, Some(_), _) => Err(Complaint::new("model.pool", "a text tower needs an attention pool")),
+            (Some(_), None, _) => Err(Complaint::new("model.text", "an attention pool needs a text tower")),
+            (None, None, Some(_)) => Err(Complaint::new("model.fusion", "fusion needs [model.text]")),
+        }
+    }
+}
+
+impl EncoderConfig {
+    fn check(&self) -> Result<(), Complaint> {
+        within("model.encoder.stem-width", self.stem_width, WIDEST)?;
+        if !self.stem_width.is_multiple_of(2) {
+            let problem = format!("{} is not even", self.stem_width);
+            return Err(Complaint::new("model.encoder.stem-width", problem));
+        }
+        self.widths.iter().try_for_each(|width| within("model.encoder.widths", *width, WIDEST / 4))?;
+        self.depths.iter().try_for_each(|depth| within("model.encoder.depths", *depth, DEEPEST))
+    }
+}
+
+impl PoolConfig {
+    fn check(&self, channels: usize) -> Result<(), Complaint> {
+        within("model.pool.embed-dim", self.embed_dim, WIDEST)?;
+        within("model.pool.positional-grid", self.positional_grid, DEEPEST)?;
+        divides("model.pool.heads", self.heads, channels)
+    }
+}
+
+impl TextConfig {
+    fn check(&self) -> Result<(), Complaint> {
+        within("model.text.width", self.width, WIDEST)?;
+        within("model.text.layers", self.layers, DEEPEST)?;
+        within("model.text.context-length", self.context_length, WIDEST)?;
+        divides("model.text.heads", self.heads, self.width)?;
+        if self.n_tok < 3 {
+            return Err(Complaint::new("model.text.n-tok", "start, one word and end are 3 tokens"));
+        }
+        if self.n_tok.saturating_add(self.n_ctx) > self.context_length {
+            let problem = format!("{} is less than n-tok and n-ctx together", self.context_length);
+            return Err(Complaint::new("model.text.context-length", problem));
+        }
+        match self.tokenizer {
+            TokenizerKind::Clip if self.vocab != 49_408 => {
+                Err(Complaint::new("model.text.vocab", "the clip tokenizer has 49408 tokens"))
+            }
+            TokenizerKind::Words if !(16..=1 << 20).contains(&self.vocab) => {
+                Err(Complaint::new("model.text.vocab", "the words tokenizer has 16 to 1048576 tokens"))
+            }
+            TokenizerKind::Clip | TokenizerKind::Words => Ok(()),
+        }
+    }
+}
+
+impl FusionConfig {
+    fn check(&self) -> Result<(), Complaint> {
+        within("model.fusion.width", self.width, WIDEST)?;
+        within("model.fusion.layers", self.layers, DEEPEST)?;
+        divides("model.fusion.heads", self.heads, self.width)?;
+        share("model.fusion.dropout", self.dropout)
+    }
+}
+
+impl DecoderConfig {
+    fn check(&self) -> Result<(), Complaint> {
+        within("model.decoder.fpn-width", self.fpn_width, WIDEST)?;
+        within("model.decoder.head-width", self.head_width, WIDEST)?;
+        share("model.decoder.dropout", self.dropout)
+    }
+}
+
+fn within(key: &str, value: usize, most: usize) -> Result<(), Complaint> {
+    if (1..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(Complaint::new(key, format!("{value} is not between 1 and {most}")))
+    }
+}
+
+fn divides(key: &str, heads: usize, width: usize) -> Result<(), Complaint> {
+    if heads == 0 || !width.is_multiple_of(heads) {
+        return Err(Complaint::new(key, format!("{heads} heads do not divide a width of {width}")));
+    }
+    Ok(())
+}
+
+fn share(key: &str, value: f64) -> Result<(), Complaint> {
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(Complaint::new(key, format!("{value} is not in [0, 1)")))
+    }
+}

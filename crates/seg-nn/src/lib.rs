@@ -1,0 +1,69 @@
+//! The only crate that defines networks: BEMSeg, its parts, its checkpoints.
+//!
+//! * [`load`] reads a file, a checkpoint or a TorchScript program, as a [`LoadedModel`]: a [`SegModel`] that
+//!   scores tiles, and a [`ModelCard`] that tells its classes and how pixels become its input.
+//! * [`Config`] tells what network to build; [`BemSeg`] is the network, to train or to
+//!   [`prepare`](BemSeg::prepare) for inference.
+//! * [`save_checkpoint`] and [`Checkpoint`] write and read networks; [`init_untrained`] makes a new one.
+//! * [`describe`] counts parameters and multiplications.
+//! * [`hash_fill`] makes weights in closed form, to compare activations with a reference program.
+//!
+//! ```
+//! use seg_nn::{Config, SegModel as _, init_untrained, load};
+//! use tch::{Device, Kind, Tensor};
+//!
+//! let text = include_str!("../../../configs/bemseg-small.toml");
+//! let config = Config::parse(text, "bemseg-small.toml".as_ref())?;
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("untrained.safetensors");
+//! init_untrained(&config, 0, &path)?;
+//!
+//! let model = load(&path, Device::Cpu)?;
+//! let tile = Tensor::zeros([1, 3, 64, 64], (Kind::Float, Device::Cpu));
+//! let probabilities = model.network.forward(&tile)?.into_probabilities()?;
+//! assert_eq!(probabilities.size(), [1, model.card.classes.len() as i64, 64, 64]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod alignment;
+mod bemseg;
+mod card;
+mod checkpoint;
+mod clip;
+mod complaint;
+mod config;
+mod context_decoder;
+mod count;
+mod device;
+mod error;
+mod fpn;
+mod groups;
+mod hash_fill;
+mod head;
+mod init;
+mod layers;
+mod model;
+mod safetensors_file;
+mod tap;
+mod torchscript;
+
+pub use alignment::TextPart;
+pub use bemseg::{BemSeg, BemSegOutput};
+pub use card::{ClassSpec, InputSpec, ModelCard, OutputKind};
+pub use checkpoint::{
+    Checkpoint, CheckpointContents, StoredPrecision, StoredTower, init_untrained, save_checkpoint,
+};
+pub use clip::tokenize;
+pub use config::{
+    BemSegConfig, Config, DecoderConfig, EncoderConfig, FusionConfig, FusionKind, FusionStacks, PoolConfig,
+    TextConfig, TokenizerKind, TowerTraining,
+};
+pub use count::{InputFacts, ModelFacts, PartFacts, describe};
+pub use device::parse_device;
+pub use error::Error;
+pub use groups::ParameterGroup;
+pub use hash_fill::{fnv1a64, hash_fill, hash_fill_all, hash_uniform};
+pub use init::initialize;
+pub use layers::Mode;
+pub use model::{LoadedModel, Logits, Scores, SegModel, load};
+pub use tap::Tap;

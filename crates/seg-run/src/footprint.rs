@@ -1,0 +1,44 @@
+use crate::memory::Rss;
+use crate::{Error, Network};
+use seg_grid::Size;
+use std::time::{Duration, Instant};
+
+/// What one forward pass costs, measured on an empty tile before anything is promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes that the process holds with the network loaded, libtorch included.
+    pub resident: u64,
+    /// Bytes that one worker adds while it computes.
+    pub worker: u64,
+    /// How long the pass took, without the first one's preparations.
+    pub seconds: Duration,
+}
+
+/// Room for what a trial on one tile does not show: allocator slack, other code paths.
+const SLACK: u64 = 16 << 20;
+
+impl Footprint {
+    /// Runs the network on an empty tile, twice: the first pass prepares, the second is measured.
+    ///
+    /// # Errors
+    /// If the network fails on a tile of this size.
+    pub fn measure(network: &Network, tile: Size) -> Result<Self, Error> {
+        let trial = network.fork();
+        let before = Rss::read();
+        Rss::reset_peak();
+        // In a thread of its own, as the workers will be: its memory is theirs afterwards.
+        let seconds = std::thread::scope(|scope| {
+            let pass = scope.spawn(move || {
+                seg_torch::set_intra_op_threads(1);
+                let blank = trial.blank(tile);
+                trial.one(&blank)?;
+                let start = Instant::now();
+                trial.one(&blank)?;
+                Ok::<_, Error>(start.elapsed())
+            });
+            pass.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
+        let worker = Rss::read().peak.saturating_sub(before.now) + SLACK;
+        Ok(Self { resident: before.now, worker, seconds })
+    }
+}

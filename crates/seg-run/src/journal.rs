@@ -1,0 +1,180 @@
+use crate::strip::StripId;
+use crate::strip_rows::STRIP_ROWS;
+use crate::{Error, Output};
+use seg_grid::{Size, Window};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Everything that decides the result, by name; two runs with equal keys make equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunKey(
+    /// Name and value of each parameter.
+    pub BTreeMap<String, String>,
+);
+
+impl RunKey {
+    /// The names whose values differ between two keys.
+    fn differing(&self, other: &Self) -> Vec<String> {
+        let names = self.0.keys().chain(other.0.keys().filter(|name| !self.0.contains_key(*name)));
+        names.filter(|name| self.0.get(*name) != other.0.get(*name)).cloned().collect()
+    }
+}
+
+/// What to do with the work folder of an unfinished run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    /// There must be none.
+    Expected,
+    /// Go on with it.
+    Resume,
+    /// Remove it.
+    Discard,
+}
+
+/// The file that says which run the strips belong to.
+const RECORD: &str = "run.json";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    key: RunKey,
+    /// The column strips that the run was divided into.
+    columns: Vec<Range<usize>>,
+}
+
+/// The folder beside the output that holds finished strips until they are put together.
+///
+/// The list of strips is the journal: a strip is there whole, or not at all.
+#[derive(Debug)]
+pub struct WorkFolder {
+    path: PathBuf,
+}
+
+impl WorkFolder {
+    /// The work folder of an output file, `OUT.rs-seg-work` beside it.
+    pub fn path_for(output: &Path) -> PathBuf {
+        let mut name = output.file_name().unwrap_or_default().to_owned();
+        name.push(".rs-seg-work");
+        output.with_file_name(name)
+    }
+
+    /// Opens or makes the folder.
+    ///
+    /// # Errors
+    /// If an unfinished run lies there and `fresh` does not say what to do with it, if it cannot be resumed
+    /// because another key began it, or if the folder cannot be made.
+    pub fn open(path: PathBuf, key: &RunKey, fresh: Fresh) -> Result<Self, Error> {
+        let fail = |action| {
+            let path = path.clone();
+            move |source| Error::Work { action, path, source }
+        };
+        let record_path = path.join(RECORD);
+        if path.exists() {
+            match fresh {
+                Fresh::Expected => {
+                    let bytes = folder_bytes(&path);
+                    return Err(Error::Unfinished { path, bytes });
+                }
+                Fresh::Discard => fs::remove_dir_all(&path).map_err(fail("remove"))?,
+                Fresh::Resume => {
+                    if let Ok(text) = fs::read(&record_path) {
+                        let record: Record = serde_json::from_slice(&text).map_err(|_| {
+                            Error::DamagedStrip { path: record_path.clone(), what: "it is no journal" }
+                        })?;
+                        let differing = record.key.differing(key);
+                        if !differing.is_empty() {
+                            return Err(Error::OtherRun { path, differing: differing.join(", ") });
+                        }
+                    }
+                }
+            }
+        }
+        fs::create_dir_all(&path).map_err(fail("make"))?;
+        Ok(Self { path })
+    }
+
+    /// The column strips of the unfinished run in a folder, which a plan to resume it keeps.
+    pub fn columns_of(path: &Path) -> Option<Vec<Range<usize>>> {
+        let record: Record = serde_json::from_slice(&fs::read(path.join(RECORD)).ok()?).ok()?;
+        Some(record.columns)
+    }
+
+    /// Writes down what this run is, before its first strip.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn begin(&self, key: &RunKey, columns: &[Range<usize>]) -> Result<(), Error> {
+        let path = self.path.join(RECORD);
+        let record = Record { key: key.clone(), columns: columns.to_vec() };
+        let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
+        let temporary = self.path.join("run.json.part");
+        fs::write(&temporary, text)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|source| Error::Work { action: "write", path, source })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes that it takes on disk.
+    pub fn bytes(&self) -> u64 {
+        folder_bytes(&self.path)
+    }
+
+    /// Whether any strip is stored.
+    pub fn has_strips(&self) -> bool {
+        fs::read_dir(&self.path).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|e| e.path().extension().is_some_and(|x| x == "strip")))
+        })
+    }
+
+    /// The first row of a column strip that is not stored in all outputs.
+    pub(crate) fn first_missing_row(
+        &self,
+        outputs: &[Output],
+        columns: &Range<usize>,
+        raster: Size,
+    ) -> usize {
+        strips(columns, raster)
+            .find(|window| {
+                let stored = |output: &Output| {
+                    let id = StripId { layer: output.layer(), window: *window };
+                    self.path.join(id.file_name()).exists()
+                };
+                !outputs.iter().all(stored)
+            })
+            .map_or(raster.height, |window| window.y)
+    }
+
+    /// Removes the folder and all in it.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(self) -> Result<(), Error> {
+        fs::remove_dir_all(&self.path).map_err(|source| Error::Work {
+            action: "remove",
+            path: self.path,
+            source,
+        })
+    }
+}
+
+/// The windows of a column strip's strips, top to bottom.
+pub(crate) fn strips(columns: &Range<usize>, raster: Size) -> impl Iterator<Item = Window> {
+    let (x, width) = (columns.start, columns.len());
+    (0..raster.height).step_by(STRIP_ROWS).map(move |y| Window {
+        x,
+        y,
+        width,
+        height: STRIP_ROWS.min(raster.height - y),
+    })
+}
+
+fn folder_bytes(path: &Path) -> u64 {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|m| m.len()).sum()
+}

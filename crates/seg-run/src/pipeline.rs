@@ -1,0 +1,320 @@
+use crate::finish;
+use crate::strip_rows::StripRows;
+use crate::{Error, Network, Plan, WorkFolder};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use ndarray::{Array2, Array3, s};
+use seg_grid::{Layer, Observer, Patch, Progress, RasterSource, Stitcher, Tile, Window};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a prediction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Tiles that went through the network.
+    pub computed: u64,
+    /// Tiles without a valid pixel.
+    pub skipped: u64,
+    /// Pixels with a measurement for which the network gave no number; they are nodata.
+    pub not_a_number: u64,
+    /// Time in the network, summed over workers.
+    pub network: Duration,
+    /// Wall time.
+    pub wall: Duration,
+    /// Bytes of finished strips.
+    pub stored: u64,
+}
+
+/// A tile on its way to the stitcher.
+struct Parcel {
+    /// Position in the strip's order.
+    turn: u64,
+    /// Which pixels were measured, (H, W).
+    valid: Array2<bool>,
+    /// Probabilities, (K, H, W); `None` for a tile without a measured pixel.
+    scores: Option<Array3<f32>>,
+    network: Duration,
+}
+
+/// A tile read and not yet computed.
+struct Job {
+    turn: u64,
+    patch: Patch,
+}
+
+/// Raises a flag if its thread panics, so that the others do not wait for what will never come.
+struct Alarm<'a>(&'a AtomicBool);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How often a waiting stitcher looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Computes all strips that the work folder lacks.
+///
+/// Readers fetch tiles, workers run the network, and this thread adds tiles up in index order; queues hold at
+/// most `plan.in_flight` tiles together. `ids` are the class ids in the network's order.
+///
+/// # Errors
+/// If a tile cannot be read, computed or stored, or the observer cancels; strips stored until then stay.
+pub fn predict(
+    network: &Network,
+    source: &dyn RasterSource,
+    plan: &Plan,
+    ids: &[u8],
+    work: &WorkFolder,
+    observer: &dyn Observer,
+) -> Result<Outcome, Error> {
+    let start = Instant::now();
+    let mut outcome = Outcome::default();
+    let mut before = 0;
+    for columns in &plan.columns {
+        let strip = ColumnStrip::new(plan, ids, work, columns.clone());
+        before = strip.run(network, source, observer, before, &mut outcome)?;
+    }
+    outcome.wall = start.elapsed();
+    Ok(outcome)
+}
+
+/// One column strip: the tiles that touch it, from the first row that is not stored.
+struct ColumnStrip<'a> {
+    plan: &'a Plan,
+    ids: &'a [u8],
+    work: &'a WorkFolder,
+    pixels: Range<usize>,
+    /// Tile columns that touch it.
+    columns: Range<usize>,
+    /// Tile rows left to do.
+    rows: Range<usize>,
+    /// First pixel row left to do.
+    from: usize,
+}
+
+impl<'a> ColumnStrip<'a> {
+    fn new(plan: &'a Plan, ids: &'a [u8], work: &'a WorkFolder, pixels: Range<usize>) -> Self {
+        let raster = plan.grid.raster();
+        let from = work.first_missing_row(&plan.outputs, &pixels, raster);
+        let y = plan.grid.y();
+        // Every tile that touches an unfinished row is computed again, in the same order.
+        let first = if from == raster.height { y.count() } else { y.touching(from..raster.height).start };
+        let columns = plan.grid.x().touching(pixels.clone());
+        Self { plan, ids, work, pixels, columns, rows: first..y.count(), from }
+    }
+
+    fn turns(&self) -> u64 {
+        (self.rows.len() * self.columns.len()) as u64
+    }
+
+    fn tile(&self, turn: u64) -> Tile {
+        let across = self.columns.len() as u64;
+        self.plan
+            .grid
+            .at(self.columns.start + (turn % across) as usize, self.rows.start + (turn / across) as usize)
+    }
+
+    fn run(
+        &self,
+        network: &Network,
+        source: &dyn RasterSource,
+        observer: &dyn Observer,
+        before: u64,
+        outcome: &mut Outcome,
+    ) -> Result<u64, Error> {
+        let skipped_rows = self.rows.start * self.columns.len();
+        let before = before + skipped_rows as u64;
+        let plan = self.plan;
+        let readers = (0..plan.readers).map(|_| source.reopen()).collect::<Result<Vec<_>, _>>()?;
+        let networks: Vec<Network> = (0..plan.workers).map(|_| network.fork()).collect();
+        let (credit, credits) = bounded::<()>(plan.in_flight);
+        for _ in 0..plan.in_flight {
+            // The channel has room for exactly these.
+            let _ = credit.send(());
+        }
+        let (jobs, waiting) = bounded::<Job>(plan.in_flight);
+        let (parcels, done) = bounded::<Result<Parcel, Error>>(plan.in_flight + plan.readers + plan.workers);
+        let next = AtomicU64::new(0);
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for reader in readers {
+                let (credits, jobs, parcels) = (credits.clone(), jobs.clone(), parcels.clone());
+                let (next, stop) = (&next, &stop);
+                scope.spawn(move || self.read(reader, &credits, next, stop, &jobs, &parcels));
+            }
+            for network in networks {
+                let (waiting, parcels) = (waiting.clone(), parcels.clone());
+                let stop = &stop;
+                scope.spawn(move || work_off(&network, plan.images, &waiting, stop, &parcels));
+            }
+            drop((jobs, waiting, parcels, credits));
+            let result = self.stitch(&done, &credit, &stop, observer, before, outcome);
+            stop.store(true, Ordering::Relaxed);
+            // Whoever waits for a credit or for room in a queue wakes up and finds the other end gone.
+            drop((credit, done));
+            result
+        })?;
+        Ok(before + self.turns())
+    }
+
+    /// Reads tiles in turn, as long as there is a credit for another one in flight.
+    fn read(
+        &self,
+        mut source: Box<dyn RasterSource>,
+        credits: &Receiver<()>,
+        next: &AtomicU64,
+        stop: &AtomicBool,
+        jobs: &Sender<Job>,
+        parcels: &Sender<Result<Parcel, Error>>,
+    ) {
+        let _alarm = Alarm(stop);
+        while credits.recv().is_ok() && !stop.load(Ordering::Relaxed) {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            if turn >= self.turns() {
+                return;
+            }
+            let sent = match source.read(self.tile(turn).read) {
+                Ok(Some(patch)) => jobs.send(Job { turn, patch }).is_ok(),
+                Ok(None) => {
+                    let Window { width, height, .. } = self.tile(turn).read;
+                    let valid = Array2::from_elem((height, width), false);
+                    parcels.send(Ok(Parcel { turn, valid, scores: None, network: Duration::ZERO })).is_ok()
+                }
+                Err(error) => {
+                    // The stitcher ends the run at the first error; if it has already, nobody listens.
+                    let _ = parcels.send(Err(error.into()));
+                    false
+                }
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
+
+    /// Adds tiles up in turn and stores what is final.
+    fn stitch(
+        &self,
+        done: &Receiver<Result<Parcel, Error>>,
+        credit: &Sender<()>,
+        stop: &AtomicBool,
+        observer: &dyn Observer,
+        before: u64,
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
+        let plan = self.plan;
+        let (raster, tile) = (plan.grid.raster(), plan.grid.tile_size());
+        let classes = self.ids.len();
+        let mut stitcher =
+            Stitcher::for_strip(&plan.grid, plan.blend, classes, self.pixels.clone(), self.rows.start);
+        let mut rows: Vec<StripRows> = plan
+            .outputs
+            .iter()
+            .map(|o| StripRows::new(*o, classes, self.pixels.clone(), raster.height, self.from, tile.height))
+            .collect();
+        let mut early: BTreeMap<u64, Parcel> = BTreeMap::new();
+        let mut turn = 0;
+        while turn < self.turns() {
+            if observer.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            match done.recv_timeout(LOOK) {
+                Ok(parcel) => {
+                    let parcel = parcel?;
+                    early.insert(parcel.turn, parcel);
+                }
+                // A thread that panics raises this flag; its panic goes on where the threads are joined.
+                Err(_) if stop.load(Ordering::Relaxed) => return Err(Error::Cancelled),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Cancelled),
+            }
+            while let Some(parcel) = early.remove(&turn) {
+                let at = self.tile(turn);
+                outcome.network += parcel.network;
+                match parcel.scores {
+                    Some(_) => outcome.computed += 1,
+                    None => outcome.skipped += 1,
+                }
+                let finished = stitcher
+                    .push(&at, parcel.scores.as_ref().map(|scores| scores.view()))
+                    .map_err(Error::Stitch)?;
+                if finished.window.area() > 0 {
+                    let (y, x) = finished.window.relative_to(at.read).ranges();
+                    let valid = parcel.valid.slice(s![y, x]);
+                    for (output, rows) in plan.outputs.iter().zip(&mut rows) {
+                        let values = finish::values(*output, &finished, &valid, self.ids);
+                        rows.put(finished.window, &values.block);
+                        if output.layer() == Layer::Classes {
+                            outcome.not_a_number += values.not_a_number;
+                        }
+                    }
+                }
+                turn += 1;
+                if turn % self.columns.len() as u64 == 0 {
+                    for rows in rows.iter_mut().rev() {
+                        outcome.stored += rows.store(self.work.path())?;
+                    }
+                }
+                // Readers that have ended leave no one to take the credit.
+                let _ = credit.try_send(());
+                observer.progress(Progress { stage: "infer", done: before + turn, total: plan.tiles() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the network on whatever waits, `images` at once.
+fn work_off(
+    network: &Network,
+    images: usize,
+    waiting: &Receiver<Job>,
+    stop: &AtomicBool,
+    parcels: &Sender<Result<Parcel, Error>>,
+) {
+    let _alarm = Alarm(stop);
+    seg_torch::set_intra_op_threads(1);
+    while let Ok(first) = waiting.recv() {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut jobs = vec![first];
+        while jobs.len() < images
+            && let Ok(job) = waiting.try_recv()
+        {
+            jobs.push(job);
+        }
+        let start = Instant::now();
+        for job in &mut jobs {
+            network.normalize(&mut job.patch);
+        }
+        let patches: Vec<&Array3<f32>> = jobs.iter().map(|job| &job.patch.values).collect();
+        let scores = network.probabilities(&patches, images);
+        let each = start.elapsed() / jobs.len() as u32;
+        match scores {
+            Ok(scores) => {
+                for (job, scores) in jobs.into_iter().zip(scores) {
+                    let Job { turn, patch } = job;
+                    let parcel = Parcel { turn, valid: patch.valid, scores: Some(scores), network: each };
+                    if parcels.send(Ok(parcel)).is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(error) => {
+                // The stitcher ends the run at the first error; if it has already, nobody listens.
+                let _ = parcels.send(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! The whole pipeline on rasters in memory.
+
+use super::*;
+use crate::journal::{Fresh, RunKey};
+use crate::{Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Scaling, assemble};
+use seg_grid::{Blend, Block, MemoryRaster, Silent, Size};
+use seg_nn::{InputSpec, Logits, Scores, SegModel};
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use tch::{Device, Kind, Tensor};
+
+/// Sees 5 x 5 pixels and adds a little of the tile's mean, so that tiles disagree where they overlap.
+struct Blur;
+
+impl SegModel for Blur {
+    fn forward(&self, xs: &Tensor) -> Result<Scores, seg_nn::Error> {
+        let near = xs.avg_pool2d([5, 5], [1, 1], [2, 2], false, true, None); // (B, 3, H, W)
+        Ok(Scores::Logits(Logits(near + xs.mean_dim([2_i64, 3].as_slice(), true, Kind::Float))))
+    }
+    fn num_classes(&self) -> usize {
+        3
+    }
+    fn bands(&self) -> usize {
+        3
+    }
+    fn input_multiple(&self) -> usize {
+        4
+    }
+    fn fork(&self) -> Box<dyn SegModel> {
+        Box::new(Self)
+    }
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+}
+
+const RASTER: Size = Size { width: 620, height: 1100 };
+
+fn scene() -> MemoryRaster {
+    let shape = (3, RASTER.height, RASTER.width);
+    let values = Array3::from_shape_fn(shape, |(c, y, x)| {
+        let wave =
+            ((x as f32 / (17.0 + c as f32 * 9.0)).sin() + (y as f32 / (23.0 + c as f32 * 5.0)).cos()) * 60.0;
+        (wave + 128.0).round()
+    });
+    let valid =
+        Array2::from_shape_fn((RASTER.height, RASTER.width), |(y, x)| !(x > 330 && y > 300 && y < 1050));
+    MemoryRaster::with_mask(values, valid)
+}
+
+struct Setting {
+    threads: usize,
+    batch: Batch,
+    columns: Option<Vec<Range<usize>>>,
+}
+
+const OUTPUTS: [Output; 3] =
+    [Output::Classes, Output::Probabilities(ProbabilityType::Float32), Output::Confidence];
+
+fn key() -> RunKey {
+    RunKey(std::iter::once(("model".to_owned(), "blur".to_owned())).collect())
+}
+
+fn segment(
+    setting: &Setting,
+    folder: &Path,
+    fresh: Fresh,
+    observer: &dyn Observer,
+) -> Result<(MemoryRaster, Outcome), Error> {
+    let mut scene = scene();
+    let input = InputSpec {
+        bands: 3,
+        divide: 255.0,
+        mean: vec![0.5; 3],
+        std: vec![0.2; 3],
+        gsd_m: None,
+        dtypes: vec!["uint8".to_owned()],
+    };
+    let network = Network::new(Box::new(Blur), Normalizer::new(Scaling::Model, &input, &mut scene)?);
+    let grid = Plan::lay_tiles(scene.profile(), 128, Overlap::Pixels(36), 4)?;
+    let work = WorkFolder::open(folder.to_path_buf(), &key(), fresh)?;
+    let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
+    let plan = Plan::new(&PlanRequest {
+        profile: scene.profile(),
+        grid,
+        blend: Blend::Hann,
+        classes: 3,
+        outputs: &OUTPUTS,
+        footprint: Footprint { resident: 0, worker: 0, seconds: Duration::ZERO },
+        threads: setting.threads,
+        batch: setting.batch,
+        device: Device::Cpu,
+        max_memory: None,
+        cache: 0,
+        columns: kept.as_deref(),
+    })?;
+    work.begin(&key(), &plan.columns)?;
+    let outcome = predict(&network, &scene, &plan, &[0, 1, 2], &work, observer)?;
+    let mut out = scene.clone();
+    for output in OUTPUTS {
+        assemble(&work, &plan, output, &mut out, observer)?;
+    }
+    Ok((out, outcome))
+}
+
+fn same(a: &MemoryRaster, b: &MemoryRaster) -> bool {
+    let bits = |raster: &MemoryRaster, layer| match raster.written(layer) {
+        Some(Block::U8(values)) => values.iter().map(|v| u32::from(*v)).collect::<Vec<_>>(),
+        Some(Block::F32(values)) => values.iter().map(|v| v.to_bits()).collect(),
+        None => Vec::new(),
+    };
+    [Layer::Classes, Layer::Probabilities, Layer::Confidence].iter().all(|&layer| {
+        let bits_a = bits(a, layer);
+        !bits_a.is_empty() && bits_a == bits(b, layer)
+    })
+}
+
+/// Cancels after some steps.
+struct After(AtomicUsize);
+
+impl Observer for After {
+    fn progress(&self, _: Progress) {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).ok();
+    }
+    fn warning(&self, _: &str) {}
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+#[test]
+fn results_are_equal_to_the_bit_for_threads_queue_strips_and_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = Setting { threads: 1, batch: Batch::Tiles(1), columns: None };
+    let (whole, outcome) = segment(&plain, &folder.path().join("a"), Fresh::Expected, &Silent).unwrap();
+    assert!(outcome.skipped > 0 && outcome.computed > outcome.skipped, "{outcome:?}");
+    let Some(Block::U8(classes)) = whole.written(Layer::Classes) else { unreachable!("classes are bytes") };
+    assert_eq!(classes[[0, 600, 500]], 255);
+    assert!([0_u8, 1, 2].iter().all(|id| classes.iter().any(|c| c == id)));
+
+    let busy = Setting { threads: 2, batch: Batch::Tiles(7), columns: None };
+    let (other, _) = segment(&busy, &folder.path().join("b"), Fresh::Expected, &Silent).unwrap();
+    assert!(same(&whole, &other), "threads and queue");
+
+    let strips = Setting { threads: 2, batch: Batch::Auto, columns: Some(vec![0..512, 512..620]) };
+    let (other, repeated) = segment(&strips, &folder.path().join("c"), Fresh::Expected, &Silent).unwrap();
+    assert!(same(&whole, &other), "column strips");
+    assert!(repeated.computed > outcome.computed);
+
+    for (stops, setting) in [(50, &busy), (60, &busy), (100, &strips)] {
+        let path = folder.path().join(format!("d{stops}"));
+        let cut = segment(setting, &path, Fresh::Expected, &After(AtomicUsize::new(stops)));
+        assert!(matches!(cut, Err(Error::Cancelled)));
+        assert!(matches!(segment(&busy, &path, Fresh::Expected, &Silent), Err(Error::Unfinished { .. })));
+        let (other, rest) = segment(&busy, &path, Fresh::Resume, &Silent).unwrap();
+        assert!(same(&whole, &other), "resume after {stops} tiles");
+        assert!(rest.computed < repeated.computed, "{rest:?}");
+    }
+}
+
+#[test]
+fn a_run_that_differs_is_not_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("work");
+    WorkFolder::open(path.clone(), &key(), Fresh::Expected).unwrap().begin(&key(), &[]).unwrap();
+    let mut other = key();
+    other.0.insert("overlap".to_owned(), "64".to_owned());
+    let error = WorkFolder::open(path.clone(), &other, Fresh::Resume).unwrap_err();
+    assert!(error.to_string().contains("overlap"), "{error}");
+    WorkFolder::open(path.clone(), &other, Fresh::Discard).unwrap();
+    assert_eq!(WorkFolder::columns_of(&path), None);
+}
+
+#[test]
+fn a_failing_network_ends_the_run_with_its_reason() {
+    struct Breaks;
+    impl SegModel for Breaks {
+        fn forward(&self, _: &Tensor) -> Result<Scores, seg_nn::Error> {
+            // As tch does inside an operator that has no room.
+            std::panic::panic_any("not enough memory: you tried to allocate 1 GB".to_owned())
+        }
+        fn num_classes(&self) -> usize {
+            3
+        }
+        fn bands(&self) -> usize {
+            3
+        }
+        fn input_multiple(&self) -> usize {
+            1
+        }
+        fn fork(&self) -> Box<dyn SegModel> {
+            Box::new(Self)
+        }
+        fn device(&self) -> Device {
+            Device::Cpu
+        }
+    }
+    let input = InputSpec {
+        bands: 3,
+        divide: 1.0,
+        mean: vec![0.0; 3],
+        std: vec![1.0; 3],
+        gsd_m: None,
+        dtypes: Vec::new(),
+    };
+    let mut scene = scene();
+    let network =
+        Network::new(Box::new(Breaks), Normalizer::new(Scaling::Model, &input, &mut scene).unwrap());
+    let error = Footprint::measure(&network, Size::square(64)).unwrap_err();
+    assert!(error.to_string().contains("allocate") && error.hint().unwrap().contains("--tile"), "{error}");
+}

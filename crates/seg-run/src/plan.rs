@@ -1,0 +1,305 @@
+use crate::strip_rows::{STRIP_ROWS, StripRows};
+use crate::{Error, Footprint, Output, total_memory};
+use seg_grid::{Blend, EdgePolicy, Size, SourceProfile, Stitcher, TileGrid};
+use serde::Serialize;
+use std::ops::Range;
+
+/// How far tiles overlap.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Overlap {
+    /// Pixels.
+    Pixels(usize),
+    /// Percent of the tile's side.
+    Percent(f64),
+}
+
+/// How many tiles are on their way at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// As many as keep all workers busy.
+    Auto,
+    /// This many.
+    Tiles(usize),
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone)]
+pub struct PlanRequest<'a> {
+    /// The raster.
+    pub profile: &'a SourceProfile,
+    /// Its tiles, from [`Plan::lay_tiles`].
+    pub grid: TileGrid,
+    /// How tiles are blended.
+    pub blend: Blend,
+    /// Classes of the network.
+    pub classes: usize,
+    /// What is made.
+    pub outputs: &'a [Output],
+    /// What the network costs.
+    pub footprint: Footprint,
+    /// Processor threads to use.
+    pub threads: usize,
+    /// Tiles in flight.
+    pub batch: Batch,
+    /// Whether one worker feeds an accelerator instead of one worker a thread.
+    pub device: tch::Device,
+    /// The limit in bytes; half of the machine's memory if not given.
+    pub max_memory: Option<u64>,
+    /// GDAL's block cache in bytes, which is set before the first read and so before the plan.
+    pub cache: u64,
+    /// Column strips that a resumed run must keep.
+    pub columns: Option<&'a [Range<usize>]>,
+}
+
+/// One line of the memory budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BudgetLine {
+    /// What takes the memory.
+    pub what: &'static str,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What will be done, and the memory that it takes at most.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The tiles.
+    pub grid: TileGrid,
+    /// How they are blended.
+    pub blend: Blend,
+    /// What is made.
+    pub outputs: Vec<Output>,
+    /// Column strips, computed one after another; one for rasters that fit the budget as they are.
+    pub columns: Vec<Range<usize>>,
+    /// Threads that compute.
+    pub workers: usize,
+    /// Threads that read.
+    pub readers: usize,
+    /// Tiles between being read and being stitched.
+    pub in_flight: usize,
+    /// Tiles that go through the network at once: 1 on the CPU.
+    pub images: usize,
+    /// The limit in bytes.
+    pub budget: u64,
+    /// The parts of the estimate.
+    pub lines: Vec<BudgetLine>,
+    /// Bytes on disk at most while strips wait; compressed, they take far less.
+    pub disk: u64,
+}
+
+impl Plan {
+    /// Lays tiles of `tile` pixels, rounded up to the network's multiple, over a raster.
+    ///
+    /// # Errors
+    /// If tile or overlap leave no step.
+    pub fn lay_tiles(
+        profile: &SourceProfile,
+        tile: usize,
+        overlap: Overlap,
+        multiple: usize,
+    ) -> Result<TileGrid, Error> {
+        let multiple = multiple.max(1);
+        let side = tile.next_multiple_of(multiple);
+        let overlap = match overlap {
+            Overlap::Pixels(pixels) => pixels,
+            Overlap::Percent(percent) => (side as f64 * percent / 100.0).round() as usize,
+        };
+        TileGrid::new(profile.size, Size::square(side), overlap, EdgePolicy::Fit { multiple })
+            .map_err(|source| Error::Tiles { name: profile.name.clone(), source })
+    }
+
+    /// Finds the fastest way that keeps the budget: first fewer tiles in flight, then column strips, then
+    /// fewer workers.
+    ///
+    /// # Errors
+    /// If even one worker on the narrowest strip needs more than the budget.
+    pub fn new(request: &PlanRequest<'_>) -> Result<Self, Error> {
+        let budget = request.max_memory.unwrap_or_else(|| total_memory() / 2);
+        let cuda = matches!(request.device, tch::Device::Cuda(_));
+        let workers = if cuda { 1 } else { request.threads.max(1) };
+        let mut smallest = u64::MAX;
+        for workers in (1..=workers).rev() {
+            for in_flight in in_flight_choices(request.batch, workers) {
+                for columns in column_choices(request) {
+                    let plan = Self::draft(request, budget, workers, in_flight, columns);
+                    let needed = plan.memory();
+                    if needed <= budget {
+                        return Ok(plan);
+                    }
+                    smallest = smallest.min(needed);
+                }
+            }
+        }
+        let profile = request.profile;
+        if profile.block_bytes > budget / 2 {
+            return Err(Error::BlockTooLarge {
+                name: profile.name.clone(),
+                block: profile.block,
+                bytes: profile.block_bytes,
+                allowed: budget / 2,
+            });
+        }
+        Err(Error::Budget { needed: smallest, budget })
+    }
+
+    /// Bytes of memory that the plan takes at most.
+    pub fn memory(&self) -> u64 {
+        self.lines.iter().map(|line| line.bytes).sum()
+    }
+
+    /// Tiles to compute; more than the grid has where column strips share tiles.
+    pub fn tiles(&self) -> u64 {
+        let columns: usize = self.columns.iter().map(|c| self.grid.x().touching(c.clone()).len()).sum();
+        columns as u64 * self.grid.y().count() as u64
+    }
+
+    fn draft(
+        request: &PlanRequest<'_>,
+        budget: u64,
+        workers: usize,
+        in_flight: usize,
+        columns: Vec<Range<usize>>,
+    ) -> Self {
+        let PlanRequest { profile, grid, classes, outputs, footprint, .. } = request;
+        let tile = grid.tile_size();
+        let widest = columns.iter().max_by_key(|c| c.len()).cloned().unwrap_or(0..profile.size.width);
+        let read_bytes = tile.area() * (profile.bands as u64 * 4 + 1);
+        let score_bytes = tile.area() * *classes as u64 * 4;
+        // Readers of narrow blocks share nothing; where one block spans the raster, two would decode it twice.
+        let readers = if profile.block.width * 2 > profile.size.width { 1 } else { workers.min(2) };
+        let raw = tile.area() * (profile.bands * profile.dtype.bytes()) as u64;
+        let rows: u64 = outputs
+            .iter()
+            .map(|o| StripRows::bytes(*o, *classes, widest.len(), profile.size.height, tile.height))
+            .sum();
+        // A strip is copied once to be compressed, and read once to be assembled.
+        let strip: u64 = outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).max().unwrap_or(1)
+            * (STRIP_ROWS * widest.len()) as u64;
+        let mut lines = vec![
+            BudgetLine { what: "program, libtorch and weights", bytes: footprint.resident },
+            BudgetLine { what: "network, all workers", bytes: footprint.worker * workers as u64 },
+            BudgetLine { what: "tiles in flight", bytes: in_flight as u64 * (read_bytes + score_bytes) },
+            BudgetLine { what: "readers", bytes: readers as u64 * (raw + profile.block_bytes) },
+            BudgetLine { what: "block cache", bytes: request.cache },
+            BudgetLine { what: "sums of overlapping rows", bytes: Stitcher::bytes(grid, *classes, widest) },
+            BudgetLine { what: "rows waiting to be stored", bytes: rows + 2 * strip },
+        ];
+        // Buffers are allocated in one thread and freed in another, and the allocator keeps some for each.
+        let threads = (workers + readers + 1) as u64;
+        let kept = threads * 3 * (read_bytes + score_bytes);
+        lines.push(BudgetLine { what: "free memory that the allocator keeps", bytes: kept });
+        let disk =
+            outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).sum::<u64>() * profile.size.area();
+        let images = if matches!(request.device, tch::Device::Cuda(_)) { in_flight.div_ceil(2) } else { 1 };
+        Self {
+            grid: *grid,
+            blend: request.blend,
+            outputs: outputs.to_vec(),
+            columns,
+            workers,
+            readers,
+            in_flight,
+            images,
+            budget,
+            lines,
+            disk,
+        }
+    }
+}
+
+fn in_flight_choices(batch: Batch, workers: usize) -> Vec<usize> {
+    match batch {
+        Batch::Auto => vec![2 * workers + 2, workers + 1],
+        Batch::Tiles(tiles) => vec![tiles.max(1)],
+    }
+}
+
+/// Ways to cut the raster into column strips, widest first, each a multiple of the output's block.
+fn column_choices(request: &PlanRequest<'_>) -> Vec<Vec<Range<usize>>> {
+    if let Some(columns) = request.columns {
+        return vec![columns.to_vec()];
+    }
+    let width = request.profile.size.width;
+    // A strip computes the tiles at its borders again: below four tiles that would cost more than it saves.
+    let narrowest = (4 * request.grid.tile_size().width).next_multiple_of(STRIP_ROWS);
+    let mut choices = vec![vec![Range { start: 0, end: width }]];
+    let mut strips = 2;
+    while width.div_ceil(strips) >= narrowest {
+        let step = width.div_ceil(strips).next_multiple_of(STRIP_ROWS);
+        choices.push((0..width).step_by(step).map(|x| x..(x + step).min(width)).collect());
+        strips *= 2;
+    }
+    choices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seg_grid::{MemoryRaster, RasterSource};
+    use std::time::Duration;
+
+    const MIB: u64 = 1 << 20;
+
+    fn profile(width: usize, height: usize) -> SourceProfile {
+        let raster = MemoryRaster::new(ndarray::Array3::zeros((3, 1, 1)));
+        let size = Size { width, height };
+        SourceProfile { size, block: Size::square(256), block_bytes: 3 * 65536, ..raster.profile().clone() }
+    }
+
+    fn plan(profile: &SourceProfile, max_memory: u64, threads: usize) -> Result<Plan, Error> {
+        Plan::new(&PlanRequest {
+            profile,
+            grid: Plan::lay_tiles(profile, 512, Overlap::Pixels(128), 32)?,
+            blend: Blend::Hann,
+            classes: 6,
+            outputs: &[Output::Classes],
+            footprint: Footprint {
+                resident: 200 * MIB,
+                worker: 100 * MIB,
+                seconds: Duration::from_millis(100),
+            },
+            threads,
+            batch: Batch::Auto,
+            device: tch::Device::Cpu,
+            max_memory: Some(max_memory),
+            cache: 64 * MIB,
+            columns: None,
+        })
+    }
+
+    #[test]
+    fn memory_does_not_depend_on_the_rows() {
+        let short = plan(&profile(20_000, 20_000), 2048 * MIB, 2).unwrap();
+        let long = plan(&profile(20_000, 100_000), 2048 * MIB, 2).unwrap();
+        assert_eq!(short.memory(), long.memory());
+        assert_eq!((short.columns.len(), short.workers), (1, 2));
+        assert_eq!(short.tiles(), short.grid.len());
+    }
+
+    #[test]
+    fn a_wide_raster_is_cut_into_column_strips_within_the_budget() {
+        let wide = plan(&profile(400_000, 2_000), 1000 * MIB, 2).unwrap();
+        assert!(wide.memory() <= 1000 * MIB && wide.columns.len() > 1, "{:?}", wide.lines);
+        assert!(wide.columns.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end % 512 == 0));
+        assert_eq!(wide.columns.last().unwrap().end, 400_000);
+        let repeated = wide.tiles() as f64 / wide.grid.len() as f64;
+        assert!(repeated > 1.0 && repeated < 1.3, "{repeated}");
+    }
+
+    #[test]
+    fn too_small_a_budget_is_told() {
+        let error = plan(&profile(1000, 1000), 250 * MIB, 2).unwrap_err();
+        assert!(matches!(error, Error::Budget { needed, .. } if needed > 250 * MIB), "{error}");
+        let one = plan(&profile(1000, 1000), 500 * MIB, 2).unwrap();
+        assert_eq!(one.workers, 1);
+    }
+
+    #[test]
+    fn a_huge_block_is_refused_with_the_way_out() {
+        let mut profile = profile(60_000, 60_000);
+        profile.block = profile.size;
+        profile.block_bytes = 3 * profile.size.area();
+        let error = plan(&profile, 2048 * MIB, 2).unwrap_err();
+        assert!(error.hint().unwrap().contains("TILED=YES"), "{error}");
+    }
+}

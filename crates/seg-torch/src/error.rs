@@ -1,0 +1,87 @@
+//! What can go wrong in libtorch itself.
+
+use std::path::PathBuf;
+
+/// What this crate could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read as a TorchScript module.
+    #[error("cannot load {} as TorchScript: {reason}", path.display())]
+    LoadScript {
+        /// The file.
+        path: PathBuf,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// A file's name cannot be passed to libtorch.
+    #[error("cannot load {}: its name holds a NUL byte", path.display())]
+    ScriptPath {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A TorchScript module failed while it ran.
+    #[error("the TorchScript network {} failed on an input of shape {input:?}: {reason}", path.display())]
+    RunScript {
+        /// The module's file.
+        path: PathBuf,
+        /// The input's shape.
+        input: Vec<i64>,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// A TorchScript module returned something else than one tensor.
+    #[error("the TorchScript network {} returned a {found}, not one tensor", path.display())]
+    NotATensor {
+        /// The module's file.
+        path: PathBuf,
+        /// The type that it returned, in libtorch's words.
+        found: String,
+    },
+    /// A libtorch setting was refused.
+    #[error("libtorch refused to {action}: {reason}")]
+    Setting {
+        /// What was asked.
+        action: &'static str,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// A tensor could not be copied into channels-last order.
+    #[error("cannot lay a tensor of shape {shape:?} out channels-last: {reason}")]
+    ChannelsLast {
+        /// The tensor's shape.
+        shape: Vec<i64>,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// The device is neither the processor nor a CUDA device.
+    #[error("TorchScript networks run on cpu or cuda, not on {device}")]
+    Device {
+        /// The device asked for.
+        device: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::LoadScript { reason, .. } if reason.contains("constants.pkl") => Some(
+                "the file holds weights without a program; save the network with torch.jit.trace or \
+                 torch.jit.script, or convert the weights to safetensors"
+                    .to_owned(),
+            ),
+            Self::LoadScript { .. } => Some(
+                "a TorchScript file is made by torch.jit.trace(network, example).save(\"net.pt\")".to_owned(),
+            ),
+            Self::NotATensor { .. } => {
+                Some("wrap the network so that forward returns its (B, K, H, W) scores alone".to_owned())
+            }
+            Self::RunScript { .. } => Some(
+                "compare [input] bands and [model] stride of the .toml beside it with the network".to_owned(),
+            ),
+            Self::Device { .. } => Some("use --device cpu or --device cuda".to_owned()),
+            Self::ScriptPath { .. } | Self::Setting { .. } | Self::ChannelsLast { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The shim's C interface and how its failures become messages.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use torch_sys::C_tensor;
+
+/// A TorchScript module on the C++ side.
+#[repr(C)]
+pub(crate) struct RawModule {
+    _opaque: [u8; 0],
+}
+
+/// The call did what was asked.
+pub(crate) const OK: c_int = 0;
+/// The script returned something that is not one tensor; the message is the name of its type.
+pub(crate) const NOT_A_TENSOR: c_int = 2;
+
+unsafe extern "C" {
+    fn seg_torch_last_error() -> *const c_char;
+    pub(crate) fn seg_torch_channels_last(tensor: *const C_tensor, out: *mut *mut C_tensor) -> c_int;
+    pub(crate) fn seg_torch_is_channels_last(tensor: *const C_tensor) -> c_int;
+    pub(crate) fn seg_torch_script_load(
+        path: *const c_char,
+        device: c_int,
+        out: *mut *mut RawModule,
+    ) -> c_int;
+    pub(crate) fn seg_torch_script_free(module: *mut RawModule);
+    pub(crate) fn seg_torch_script_forward(
+        module: *mut RawModule,
+        input: *const C_tensor,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
+    pub(crate) fn seg_torch_set_deterministic(on: c_int) -> c_int;
+    pub(crate) fn seg_torch_cpu_autocast() -> c_int;
+    pub(crate) fn seg_torch_set_cpu_autocast(on: c_int) -> c_int;
+    pub(crate) fn seg_torch_has_mkl() -> c_int;
+    pub(crate) fn seg_torch_has_mkldnn() -> c_int;
+    pub(crate) fn seg_torch_has_openmp() -> c_int;
+    pub(crate) fn seg_torch_has_cuda() -> c_int;
+    pub(crate) fn seg_torch_version() -> *const c_char;
+    pub(crate) fn seg_torch_cpu_capability() -> *const c_char;
+    pub(crate) fn seg_torch_config() -> *const c_char;
+}
+
+/// The message of this thread's last failed call.
+pub(crate) fn last_error() -> String {
+    // SAFETY: the shim returns a pointer into a thread-local string that lives as long as the thread, and
+    // nothing on this thread changes it before it is copied here.
+    let text = unsafe { owned(seg_torch_last_error()) };
+    telling_line(&text).to_owned()
+}
+
+/// Copies a C string.
+///
+/// # Safety
+/// `text` must point to a string that ends in NUL and is not changed during the call.
+pub(crate) unsafe fn owned(text: *const c_char) -> String {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// The line of a libtorch message that names the cause: the last of a TorchScript trace, else the first.
+fn telling_line(text: &str) -> &str {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = if text.contains("Traceback of TorchScript") { lines.next_back() } else { lines.next() };
+    line.unwrap_or("libtorch gave no reason").trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling_line;
+
+    #[test]
+    fn the_cause_of_a_script_trace_is_its_last_line() {
+        let trace = "The following operation failed in the TorchScript interpreter.\n\
+                     Traceback of TorchScript (most recent call last):\n  File \"x\"\nRuntimeError: wrong size\n";
+        assert_eq!(telling_line(trace), "RuntimeError: wrong size");
+        assert_eq!(telling_line("not a zip.\nat frame 0"), "not a zip");
+        assert_eq!(telling_line(""), "libtorch gave no reason");
+    }
+}

@@ -1,0 +1,26 @@
+//! The only crate of the workspace with `unsafe` code and C++: what libtorch can do and tch does not reach,
+//! as a safe API.
+//!
+//! * [`ScriptModule`] runs a TorchScript file, frozen, the same bits on every call and from many threads.
+//! * [`channels_last`] lays tensors out as convolutions on processors like them.
+//! * [`set_deterministic`], [`set_intra_op_threads`] and [`CpuAutocast`] are libtorch's settings.
+//! * [`build_info`] and [`devices`] tell what this libtorch is and where it can compute.
+//!
+//! ```
+//! let info = seg_torch::build_info();
+//! assert!(info.version.starts_with("2."));
+//! assert_eq!(seg_torch::devices()[0].id, "cpu");
+//! ```
+
+mod error;
+mod ffi;
+mod info;
+mod memory_format;
+mod script;
+mod settings;
+
+pub use error::Error;
+pub use info::{BuildInfo, DeviceInfo, build_info, devices};
+pub use memory_format::{channels_last, is_channels_last};
+pub use script::ScriptModule;
+pub use settings::{CpuAutocast, Determinism, set_deterministic, set_intra_op_threads};

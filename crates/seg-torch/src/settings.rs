@@ -1,0 +1,99 @@
+//! Settings of libtorch: determinism, threads, mixed precision on the processor.
+
+use std::ffi::c_int;
+use std::marker::PhantomData;
+
+use crate::error::Error;
+use crate::ffi;
+
+/// Whether operators without a deterministic implementation may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Determinism {
+    /// They fail instead, and cuDNN chooses only reproducible algorithms.
+    Required,
+    /// They run.
+    NotRequired,
+}
+
+/// Sets for the whole process whether every result must be reproducible.
+///
+/// # Errors
+/// When libtorch refuses the setting.
+pub fn set_deterministic(determinism: Determinism) -> Result<(), Error> {
+    let on = c_int::from(determinism == Determinism::Required);
+    // SAFETY: a plain setter that catches its exceptions.
+    match unsafe { ffi::seg_torch_set_deterministic(on) } {
+        ffi::OK => Ok(()),
+        _ => Err(Error::Setting { action: "set determinism", reason: ffi::last_error() }),
+    }
+}
+
+/// Sets how many threads an operator called from *this* thread may use.
+///
+/// Other threads keep their own number: set it at the start of every worker.
+pub fn set_intra_op_threads(threads: u16) {
+    tch::set_num_threads(i32::from(threads.max(1)));
+}
+
+/// Runs operators of this thread that profit in bfloat16 while it lives (mixed precision on the processor).
+///
+/// # Examples
+/// ```
+/// use tch::{Device, Kind, Tensor};
+///
+/// let a = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));
+/// let guard = seg_torch::CpuAutocast::bf16()?;
+/// assert_eq!(a.matmul(&a).kind(), Kind::BFloat16);
+/// drop(guard);
+/// assert_eq!(a.matmul(&a).kind(), Kind::Float);
+/// # Ok::<(), seg_torch::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "mixed precision ends when the guard is dropped"]
+pub struct CpuAutocast {
+    was_on: c_int,
+    /// The setting belongs to the thread, so the guard must not leave it.
+    _this_thread: PhantomData<*const ()>,
+}
+
+impl CpuAutocast {
+    /// Starts mixed precision with bfloat16 on this thread.
+    ///
+    /// # Errors
+    /// When libtorch refuses the setting.
+    pub fn bf16() -> Result<Self, Error> {
+        // SAFETY: reads a flag of this thread.
+        let was_on = unsafe { ffi::seg_torch_cpu_autocast() };
+        // SAFETY: a plain setter that catches its exceptions.
+        match unsafe { ffi::seg_torch_set_cpu_autocast(1) } {
+            ffi::OK => Ok(Self { was_on, _this_thread: PhantomData }),
+            _ => Err(Error::Setting { action: "run in bfloat16", reason: ffi::last_error() }),
+        }
+    }
+}
+
+impl Drop for CpuAutocast {
+    fn drop(&mut self) {
+        // SAFETY: a plain setter that catches its exceptions; a failure leaves the flag as it was.
+        unsafe { ffi::seg_torch_set_cpu_autocast(self.was_on) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Determinism, set_deterministic, set_intra_op_threads};
+
+    #[test]
+    fn threads_are_set_for_the_calling_thread() {
+        set_intra_op_threads(1);
+        assert_eq!(tch::get_num_threads(), 1);
+        set_intra_op_threads(0);
+        assert_eq!(tch::get_num_threads(), 1);
+    }
+
+    #[test]
+    fn determinism_can_be_switched() {
+        set_deterministic(Determinism::Required).unwrap();
+        set_deterministic(Determinism::NotRequired).unwrap();
+    }
+}

@@ -1,0 +1,121 @@
+//! `rs-seg infer`.
+
+use super::GdalArgs;
+use super::global::ADVANCED_HEADING;
+use crate::value::{
+    BandList, BlendChoice, ByteSize, KeyValue, ProbabilityChoice, RasterFormat, ReadErrorChoice, band_list,
+    batch, byte_size, key_value, overlap, scaling, tile_side,
+};
+use clap::Args;
+use seg_run::{Batch, Overlap, Scaling};
+use std::path::PathBuf;
+
+/// Segment a raster of any size
+///
+/// Cuts the raster into overlapping tiles, runs the network on each and blends the results, within a memory
+/// limit that is planned before the first tile is read (`--dry-run` shows the plan). The output has the
+/// input's CRS, extent and grid; what was not measured becomes nodata, 255.
+///
+/// The output is the same to the byte for any number of threads, batch size, memory limit and resume.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub(crate) struct InferArgs {
+    /// Raster to segment: any name that GDAL can open
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    /// Network: a checkpoint (.safetensors), or a TorchScript file (NET.pt with NET.toml beside it)
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Class raster to write: one band of class ids, nodata 255, with color table and class names;
+    /// left out only with --dry-run
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Format of the rasters that are written
+    #[arg(long = "of", value_name = "FORMAT", default_value = "GTiff")]
+    pub format: RasterFormat,
+    /// GDAL creation option for the rasters that are written, such as COMPRESS=ZSTD; repeatable
+    #[arg(long = "co", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub creation_options: Vec<KeyValue>,
+    /// Picture of image and classes side by side, at most 2000 pixels wide, PNG
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
+    /// Raster of probabilities, one band a class
+    #[arg(long, value_name = "FILE")]
+    pub probabilities: Option<PathBuf>,
+    /// Type of the probabilities
+    #[arg(long, value_name = "TYPE", default_value = "uint8")]
+    pub probability_type: ProbabilityChoice,
+    /// Raster of confidence: top probability, and its margin over the second, 0 to 254
+    #[arg(long, value_name = "FILE")]
+    pub confidence: Option<PathBuf>,
+    /// Other names and colors for the model's classes: a TOML file of `[[class]]` entries
+    #[arg(long, value_name = "FILE")]
+    pub legend: Option<PathBuf>,
+    /// Side of a tile in pixels, rounded up to the network's multiple [default: the model's, else 512]
+    #[arg(long, value_name = "PX", value_parser = tile_side)]
+    pub tile: Option<usize>,
+    /// How far tiles overlap: pixels, or percent of the tile's side
+    #[arg(long, value_name = "N|P%", default_value = "128", value_parser = overlap)]
+    pub overlap: Overlap,
+    /// How overlapping tiles are blended
+    #[arg(long, value_name = "HOW", default_value = "hann")]
+    pub blend: BlendChoice,
+    /// Bands to read, in the model's order, such as 4,3,2 [default: red, green, blue where the raster names them]
+    #[arg(long, value_name = "N,N,...", value_parser = band_list)]
+    pub bands: Option<BandList>,
+    /// How values meet the model: model, none, divide=V, minmax=LO,HI or percentile=LO,HI
+    ///
+    /// `model` does what the model was trained with, and refuses a data type that it never saw. Decided once for
+    /// the whole raster, never for a tile; `percentile` takes the limits from one decimated read.
+    #[arg(long, value_name = "HOW", default_value = "model", value_parser = scaling)]
+    pub scaling: Scaling,
+    /// Memory limit, such as 2GiB [default: half of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = byte_size)]
+    pub max_memory: Option<ByteSize>,
+    /// Only show the plan: tiles, memory, disk, expected time
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on with an interrupted run of the same input, model and parameters
+    #[arg(long, conflicts_with = "discard")]
+    pub resume: bool,
+    /// Throw away what an interrupted run left, and start over
+    #[arg(long)]
+    pub discard: bool,
+    /// Leave nothing behind when this run is interrupted
+    #[arg(long, help_heading = ADVANCED_HEADING)]
+    pub discard_on_cancel: bool,
+    /// Tiles that are on their way at once: auto or a number; changes speed and memory, never the result
+    #[arg(long, value_name = "N", default_value = "auto", value_parser = batch, help_heading = ADVANCED_HEADING)]
+    pub batch: Batch,
+    /// What happens when part of the input cannot be read
+    #[arg(long, value_name = "WHAT", default_value = "fail", help_heading = ADVANCED_HEADING)]
+    pub on_read_error: ReadErrorChoice,
+    #[command(flatten)]
+    pub gdal: GdalArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Classes and a picture of an orthophoto:
+    rs-seg infer ortho.tif --model net.safetensors --out classes.tif --preview preview.png
+  Will it fit, and how long will it take?
+    rs-seg infer ortho.tif --model net.safetensors --dry-run
+  16-bit imagery whose red, green and blue are bands 3, 2 and 1:
+    rs-seg infer scene.tif --model net.pt --bands 3,2,1 --scaling percentile=2,98 --out classes.tif
+  A raster on a web server, as a cloud-optimized GeoTIFF:
+    rs-seg infer /vsicurl/https://example.org/ortho.tif --model net.pt --of COG --out classes.tif
+
+A TorchScript file NET.pt takes (B, C, H, W), returns (B, K, H, W) and is described by NET.toml beside it:
+  [model]
+  output = \"logits\"            # or \"probabilities\"
+  stride = 1                   # sides of a tile are multiples of this
+  [input]
+  bands = 3
+  divide = 255.0               # (value / divide - mean) / std, band by band
+  mean = [0.0, 0.0, 0.0]
+  std = [1.0, 1.0, 1.0]
+  [[class]]                    # one for each output channel, in order
+  id = 0
+  name = \"building\"
+  color = \"#0000ff\"";

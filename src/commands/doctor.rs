@@ -1,0 +1,127 @@
+//! `rs-seg doctor`.
+
+use crate::cli::DoctorArgs;
+use crate::context::{Context, ResultFormat};
+use seg_torch::DeviceInfo;
+use serde::Serialize;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+
+/// A library that this program runs with.
+#[derive(Debug, Serialize)]
+struct Library {
+    version: String,
+    /// The file that was loaded.
+    path: Option<String>,
+    /// What else matters about it.
+    details: String,
+}
+
+/// Something that is missing, and what cures it.
+#[derive(Debug, Serialize)]
+struct Problem {
+    what: String,
+    hint: String,
+}
+
+/// The driver of NVIDIA's processors tells its version here.
+const NVIDIA_DRIVER: &str = "/proc/driver/nvidia/version";
+
+/// Tells what this program runs with.
+pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
+    let loaded = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let versions = seg_gdal::versions();
+    let build = seg_torch::build_info();
+    let gdal = Library {
+        version: versions.gdal,
+        path: loaded_path(&loaded, "libgdal.so"),
+        details: "rasters and vectors".to_owned(),
+    };
+    let proj = Library {
+        version: versions.proj,
+        path: loaded_path(&loaded, "libproj.so"),
+        details: format!("data in {}", versions.proj_data),
+    };
+    let libtorch = Library {
+        version: build.version,
+        path: loaded_path(&loaded, "libtorch_cpu.so"),
+        details: format!(
+            "{}, {}",
+            build.cpu_capability,
+            [("MKL", build.mkl), ("oneDNN", build.mkldnn), ("OpenMP", build.openmp)]
+                .map(|(name, there)| if there { name.to_owned() } else { format!("no {name}") })
+                .join(", ")
+        ),
+    };
+    let devices = seg_torch::devices();
+    let problems = problems(&devices);
+    if context.format == ResultFormat::Json {
+        let devices: Vec<_> = devices
+            .iter()
+            .map(|device| json!({"id": device.id, "name": device.name, "usable": device.usable, "why": device.why}))
+            .collect();
+        return context.printer.json(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "gdal": gdal, "proj": proj, "libtorch": libtorch, "devices": devices, "problems": problems,
+        }));
+    }
+    context.printer.data(format!("rs-seg    {}", env!("CARGO_PKG_VERSION")))?;
+    for (name, library) in [("GDAL", &gdal), ("PROJ", &proj), ("libtorch", &libtorch)] {
+        let path = library.path.as_deref().unwrap_or("linked into the program");
+        context
+            .printer
+            .data(format!("{name:9} {}  {path}\n          {}", library.version, library.details))?;
+    }
+    for device in &devices {
+        let state =
+            device.why.as_ref().map_or_else(|| "usable".to_owned(), |why| format!("not usable: {why}"));
+        context.printer.data(format!("device    {:7} {}, {state}", device.id, device.name))?;
+    }
+    for problem in &problems {
+        context.printer.data(format!("problem: {}\nhint: {}", problem.what, problem.hint))?;
+    }
+    if problems.is_empty() {
+        context.printer.data("nothing is missing")?;
+    }
+    Ok(())
+}
+
+fn problems(devices: &[DeviceInfo]) -> Vec<Problem> {
+    let of_gdal = seg_gdal::problems().into_iter();
+    let mut problems: Vec<_> =
+        of_gdal.map(|problem| Problem { what: problem.what, hint: problem.hint }).collect();
+    let cuda = |device: &&DeviceInfo| device.id.starts_with("cuda");
+    if Path::new(NVIDIA_DRIVER).exists() {
+        for device in devices.iter().filter(cuda).filter(|device| !device.usable) {
+            problems.push(Problem {
+                what: format!("an NVIDIA driver is loaded, but {} is not usable", device.id),
+                hint:
+                    "build rs-seg with LIBTORCH naming a CUDA build of the same libtorch (CONTRIBUTING.md); \
+                       --device cpu works as it is"
+                        .to_owned(),
+            });
+        }
+    }
+    problems
+}
+
+/// The file that a library was loaded from, out of the memory map of this process.
+fn loaded_path(maps: &str, library: &str) -> Option<String> {
+    let path = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..]));
+    let mut named = path.filter(|path| path.rsplit('/').next().is_some_and(|file| file.starts_with(library)));
+    named.next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_is_found_by_its_file_name() {
+        let maps = "7f00-7f01 r-xp 0 fe:00 12  /opt/libgdal.so.d/x.so\n\
+                    7f02-7f03 r-xp 0 fe:00 13  /usr/lib/libgdal.so.32.3.6.2\n7f04-7f05 rw-p 0 00:00 0";
+        assert_eq!(loaded_path(maps, "libgdal.so").as_deref(), Some("/usr/lib/libgdal.so.32.3.6.2"));
+        assert_eq!(loaded_path(maps, "libproj.so"), None);
+    }
+}

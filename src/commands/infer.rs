@@ -1,0 +1,115 @@
+//! `rs-seg infer`.
+
+use crate::cli::InferArgs;
+use crate::context::{Context, ResultFormat};
+use crate::progress::Stage;
+use crate::segment::{self, Job, OnCancel, Wanted, report};
+use crate::value::RasterFormat;
+use anyhow::Context as _;
+use seg_gdal::{BandIndex, OutputFormat};
+use seg_label::Legend;
+use seg_run::{Fresh, Rss};
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::PathBuf;
+
+/// Segments one raster.
+pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
+    Context::configure_gdal(&args.gdal)?;
+    let job = job(args, context)?;
+    if !args.dry_run {
+        for (_, path) in job.outputs.files() {
+            context.check_output(path)?;
+        }
+    }
+    context
+        .progress
+        .start("infer", &[Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }]);
+    let prepared = segment::prepare(&job, &context.progress)?;
+    let plan = report::plan_json(&prepared);
+    if args.dry_run {
+        context.progress.end();
+        return match context.format {
+            ResultFormat::Json => context.printer.json(&plan),
+            ResultFormat::Text => context.printer.data(report::plan_text(&prepared)),
+        };
+    }
+    for line in report::plan_text(&prepared).lines() {
+        context.printer.note(line);
+    }
+    let (legend, workers) = (prepared.legend.clone(), prepared.plan.workers);
+    let tiles = prepared.plan.tiles();
+    let done = segment::segment(&job, prepared, &context.progress)?;
+    let outputs: Map<String, Value> = job
+        .outputs
+        .files()
+        .into_iter()
+        .map(|(what, path)| (what.to_owned(), json!(path.display().to_string())))
+        .collect();
+    let outputs = Value::Object(outputs);
+    context.progress.result(&outputs);
+    match context.format {
+        ResultFormat::Json => context.printer.json(&json!({
+            "outputs": outputs,
+            "tiles": tiles,
+            "tiles_computed": done.outcome.computed,
+            "skipped": done.outcome.skipped,
+            "seconds": done.outcome.wall.as_secs_f64(),
+            "network_share": report::network_share(&done, workers),
+            "device": context.device.to_string(),
+            "precision": "f32",
+            "peak_memory_bytes": Rss::read().peak,
+            "classes": report::shares(&legend, &done),
+        })),
+        ResultFormat::Text => {
+            context.printer.note(report::summary(&done, workers));
+            context.printer.data(report::shares_text(&legend, &done))?;
+            job.outputs.files().into_iter().try_for_each(|(_, path)| context.printer.data(path.display()))
+        }
+    }
+}
+
+fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
+    let legend = args.legend.as_ref().map(|path| -> anyhow::Result<Legend> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the legend {}", path.display()))?;
+        Legend::from_toml_str(&text).with_context(|| format!("{} is no legend", path.display()))
+    });
+    let bands =
+        args.bands.as_ref().map(|list| list.0.iter().filter_map(|&n| BandIndex::from_number(n)).collect());
+    Ok(Job {
+        input: args.input.clone(),
+        model: args.model.clone(),
+        outputs: Wanted {
+            // Without --out there is only a dry run, which writes nothing.
+            classes: args.out.clone().unwrap_or_else(|| PathBuf::from("classes.tif")),
+            probabilities: args
+                .probabilities
+                .clone()
+                .map(|path| (path, args.probability_type.probability_type())),
+            confidence: args.confidence.clone(),
+            preview: args.preview.clone(),
+        },
+        format: match args.format {
+            RasterFormat::GTiff => OutputFormat::GTiff,
+            RasterFormat::Cog => OutputFormat::Cog,
+        },
+        creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
+        legend: legend.transpose()?,
+        bands,
+        scaling: args.scaling,
+        tile: args.tile,
+        overlap: args.overlap,
+        blend: args.blend.blend(),
+        batch: args.batch,
+        threads: context.threads,
+        device: seg_nn::parse_device(&context.device.to_string())?,
+        max_memory: args.max_memory.map(|size| size.0),
+        fresh: match (args.resume, args.discard) {
+            (true, _) => Fresh::Resume,
+            (_, true) => Fresh::Discard,
+            _ => Fresh::Expected,
+        },
+        on_cancel: if args.discard_on_cancel { OnCancel::Discard } else { OnCancel::Keep },
+    })
+}

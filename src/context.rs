@@ -1,0 +1,93 @@
+//! What every command gets besides its own arguments.
+
+use crate::cli::{GdalArgs, GlobalArgs};
+use crate::diagnostic::Advice;
+use crate::printer::Printer;
+use crate::progress::Reporter;
+use crate::stderr::Stderr;
+use crate::value::DeviceArg;
+use crate::{interrupt, logging};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+/// What becomes of an output that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It stays, and the command is refused.
+    Refuse,
+    /// It is replaced when the new one is whole.
+    Replace,
+}
+
+/// What a result looks like on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResultFormat {
+    /// Text for people.
+    Text,
+    /// One JSON value.
+    Json,
+}
+
+/// What every command gets besides its own arguments.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Results to standard output, notes to standard error.
+    pub printer: Printer,
+    /// Tells how far the command is, and whether it should stop: a [`seg_grid::Observer`].
+    pub progress: Reporter,
+    /// Processor threads to use.
+    pub threads: usize,
+    /// Where networks run; `seg_nn::parse_device(&context.device.to_string())`.
+    pub device: DeviceArg,
+    /// What becomes of outputs that exist.
+    pub existing: Existing,
+    /// What the result looks like.
+    pub format: ResultFormat,
+}
+
+impl Context {
+    /// Sets up the log, the signals and the progress that the flags ask for.
+    pub(crate) fn new(global: &GlobalArgs) -> anyhow::Result<Self> {
+        let stderr = Arc::new(Stderr::new(global.progress, global.log_format));
+        logging::install(&stderr, global)?;
+        let interrupted = interrupt::install()?;
+        Ok(Self {
+            printer: Printer::new(Arc::clone(&stderr), global.quiet),
+            progress: Reporter::new(stderr, global, interrupted),
+            threads: global
+                .threads
+                .or_else(|| thread::available_parallelism().ok())
+                .map_or(1, NonZeroUsize::get),
+            device: global.device,
+            existing: if global.overwrite { Existing::Replace } else { Existing::Refuse },
+            format: if global.json { ResultFormat::Json } else { ResultFormat::Text },
+        })
+    }
+
+    /// Hands `--config KEY=VALUE` to GDAL; call it before the first raster is opened.
+    pub(crate) fn configure_gdal(args: &GdalArgs) -> anyhow::Result<()> {
+        for option in &args.config {
+            seg_gdal::set_config(&option.key, &option.value)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses an output that exists without `--overwrite`, and one in a folder that does not exist.
+    ///
+    /// Only for files that this program writes, never for names that GDAL opens.
+    pub(crate) fn check_output(&self, path: &Path) -> anyhow::Result<()> {
+        if self.existing == Existing::Refuse && path.exists() {
+            let hint = "--overwrite replaces it when the new one is whole";
+            return Err(Advice::new(format!("{} exists", path.display()), hint).into());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let what =
+                format!("cannot write {}: the folder {} does not exist", path.display(), folder.display());
+            return Err(Advice::new(what, format!("make it: mkdir -p {}", folder.display())).into());
+        }
+        Ok(())
+    }
+}

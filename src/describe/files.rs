@@ -1,0 +1,90 @@
+//! What clap does not know: which parameters name files, of what kind, and who writes them.
+
+use serde::Serialize;
+
+/// Who makes a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    /// It is read.
+    Input,
+    /// The command writes it.
+    Output,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Content {
+    /// Any raster that GDAL opens.
+    Raster,
+    /// A raster or polygons, or a folder of them.
+    Labels,
+    /// A network.
+    Model,
+    /// A network's configuration.
+    Config,
+    /// Classes.
+    Legend,
+    /// A picture.
+    Png,
+    /// Names of inputs, one a line.
+    Names,
+    /// A folder.
+    Folder,
+}
+
+/// What a parameter's value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Files {
+    pub direction: Direction,
+    pub content: Content,
+}
+
+use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
+use Direction::{Input, Output};
+
+/// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
+const FILES: [(&str, &str, Direction, Content); 20] = [
+    ("tile", "inputs", Input, Raster),
+    ("tile", "list", Input, Names),
+    ("tile", "out", Output, Folder),
+    ("tile", "labels", Input, Labels),
+    ("tile", "legend", Input, Legend),
+    ("infer", "input", Input, Raster),
+    ("infer", "model", Input, Model),
+    ("infer", "out", Output, Raster),
+    ("infer", "preview", Output, Png),
+    ("infer", "probabilities", Output, Raster),
+    ("infer", "confidence", Output, Raster),
+    ("infer", "legend", Input, Legend),
+    ("eval", "pred", Input, Raster),
+    ("eval", "truth", Input, Labels),
+    ("eval", "out", Output, Folder),
+    ("eval", "legend", Input, Legend),
+    ("model info", "model", Input, Model),
+    ("model init", "config", Input, Config),
+    ("model init", "out", Output, Model),
+    ("man", "out", Output, Folder),
+];
+
+/// Command, required parameter, the flag that makes it optional.
+const REQUIRED_UNLESS: [(&str, &str, &str); 2] = [("infer", "out", "dry-run"), ("tile", "inputs", "list")];
+
+/// What a parameter's value names, if anything.
+pub(crate) fn of(command: &str, name: &str) -> Option<Files> {
+    let found = FILES.iter().find(|(c, n, ..)| (*c, *n) == (command, name));
+    found.map(|&(_, _, direction, content)| Files { direction, content })
+}
+
+/// The flag that makes a required parameter optional.
+pub(crate) fn required_unless(command: &str, name: &str) -> Option<&'static str> {
+    REQUIRED_UNLESS.iter().find(|(c, n, _)| (*c, *n) == (command, name)).map(|(.., flag)| *flag)
+}
+
+/// All commands and parameters that something is said about here.
+#[cfg(test)]
+pub(crate) fn annotated() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let files = FILES.iter().map(|(command, name, ..)| (*command, *name));
+    files.chain(REQUIRED_UNLESS.iter().map(|(command, name, _)| (*command, *name)))
+}

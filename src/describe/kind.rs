@@ -1,0 +1,81 @@
+//! Types of values, by the types that clap parses them into.
+
+use crate::value::{BandList, ByteSize, DeviceArg, KeyValue};
+use clap::{Arg, ArgAction};
+use seg_data::{Shares, SplitBy};
+use seg_run::{Batch, Overlap, Scaling};
+use serde::Serialize;
+use std::any::TypeId;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// What a parameter's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// It is there or not.
+    Flag,
+    /// How often it is there counts.
+    Count,
+    /// One of its choices.
+    Choice,
+    /// Text.
+    String,
+    /// A file or folder, or another name that GDAL opens.
+    Path,
+    /// A whole number from 0.
+    Integer,
+    /// A number.
+    Number,
+    /// Bytes, with a unit.
+    Size,
+    /// Band numbers with commas between.
+    Bands,
+    /// Pixels, or percent.
+    Overlap,
+    /// `auto` or a whole number.
+    Batch,
+    /// How values meet the model.
+    Scaling,
+    /// `KEY=VALUE`.
+    KeyValue,
+    /// `auto`, `cpu` or `cuda:N`.
+    Device,
+    /// `NAME=SHARE` with commas between.
+    Shares,
+    /// A type that this list lacks; a test keeps it away.
+    Unknown,
+}
+
+impl Kind {
+    /// Of a parameter.
+    pub(crate) fn of(arg: &Arg) -> Self {
+        match arg.get_action() {
+            ArgAction::SetTrue | ArgAction::SetFalse => return Self::Flag,
+            ArgAction::Count => return Self::Count,
+            _ => {}
+        }
+        if !arg.get_possible_values().is_empty() {
+            return Self::Choice;
+        }
+        let of_value = arg.get_value_parser().type_id();
+        let known = [
+            (TypeId::of::<String>(), Self::String),
+            (TypeId::of::<SplitBy>(), Self::String),
+            (TypeId::of::<PathBuf>(), Self::Path),
+            (TypeId::of::<usize>(), Self::Integer),
+            (TypeId::of::<u64>(), Self::Integer),
+            (TypeId::of::<NonZeroUsize>(), Self::Integer),
+            (TypeId::of::<f64>(), Self::Number),
+            (TypeId::of::<ByteSize>(), Self::Size),
+            (TypeId::of::<BandList>(), Self::Bands),
+            (TypeId::of::<Overlap>(), Self::Overlap),
+            (TypeId::of::<Batch>(), Self::Batch),
+            (TypeId::of::<Scaling>(), Self::Scaling),
+            (TypeId::of::<KeyValue>(), Self::KeyValue),
+            (TypeId::of::<DeviceArg>(), Self::Device),
+            (TypeId::of::<Shares>(), Self::Shares),
+        ];
+        known.into_iter().find(|(known, _)| of_value == *known).map_or(Self::Unknown, |(_, kind)| kind)
+    }
+}

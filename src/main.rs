@@ -1,0 +1,29 @@
+//! The command line of rs-seg: arguments, settings, messages and exit codes; the work is done in `crates/`.
+
+mod cli;
+mod commands;
+mod context;
+mod describe;
+mod diagnostic;
+mod exit;
+mod interrupt;
+mod logging;
+mod printer;
+mod progress;
+mod segment;
+mod stderr;
+mod value;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match cli::Cli::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    match context::Context::new(&arguments.global) {
+        Ok(context) => exit::after(&context.progress, || commands::run(&arguments.command, &context)),
+        Err(error) => exit::before(&error),
+    }
+}

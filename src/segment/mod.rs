@@ -1,0 +1,210 @@
+//! The main job: a raster and a network in, a class raster on the same grid out.
+
+mod outputs;
+mod preview;
+pub(crate) mod report;
+
+pub(crate) use outputs::{OutputFiles, Wanted};
+
+use anyhow::Context as _;
+use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
+use seg_grid::{Blend, Observer, RasterSource};
+use seg_label::{Class, ClassId, Legend, Rgb};
+use seg_nn::LoadedModel;
+use seg_run::{
+    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Overlap, Plan, PlanRequest, RunKey, Scaling,
+    WorkFolder,
+};
+use std::path::PathBuf;
+use tch::Device;
+
+/// All that decides how a raster is segmented.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// Any name that GDAL can open.
+    pub input: String,
+    pub model: PathBuf,
+    pub outputs: Wanted,
+    pub format: OutputFormat,
+    pub creation_options: Vec<String>,
+    pub legend: Option<Legend>,
+    pub bands: Option<Vec<seg_gdal::BandIndex>>,
+    pub scaling: Scaling,
+    pub tile: Option<usize>,
+    pub overlap: Overlap,
+    pub blend: Blend,
+    pub batch: Batch,
+    pub threads: usize,
+    pub device: Device,
+    pub max_memory: Option<u64>,
+    pub fresh: Fresh,
+    pub on_cancel: OnCancel,
+}
+
+/// What becomes of finished strips when the user interrupts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnCancel {
+    /// They stay for `--resume`.
+    Keep,
+    /// Nothing is left.
+    Discard,
+}
+
+/// A raster and a network that were found to fit, and what will be done with them.
+pub(crate) struct Prepared {
+    pub source: GeoRaster,
+    pub legend: Legend,
+    pub plan: Plan,
+    pub footprint: Footprint,
+    network: Network,
+    key: RunKey,
+}
+
+/// What was made.
+pub(crate) struct Done {
+    pub outcome: Outcome,
+    /// Pixels by class, in the legend's order, and those without data at the end.
+    pub pixels: Vec<u64>,
+}
+
+impl Prepared {
+    /// How long the network will take, from one timed tile.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.plan.tiles() as f64 * self.footprint.seconds.as_secs_f64() / self.plan.workers as f64
+    }
+}
+
+/// Room for the blocks of a row of tiles, so that few are decoded twice.
+const LEAST_CACHE: u64 = 16 << 20;
+const MOST_CACHE: u64 = 128 << 20;
+
+/// The side of tiles where neither the user nor the model says one.
+const TILE: usize = 512;
+
+/// Opens everything, runs the network once on an empty tile, and plans.
+pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {
+    let LoadedModel { card, network, fingerprint } = seg_nn::load(&job.model, job.device)?;
+    let legend = legend_of(job, &card.classes)?;
+    let bands = match &job.bands {
+        Some(bands) => BandSelection::Explicit(bands.clone()),
+        None => BandSelection::Auto { needed: card.input.bands },
+    };
+    let budget = job.max_memory.unwrap_or_else(|| seg_run::total_memory() / 2);
+    // GDAL looks at the limit once, before the first read.
+    let cache = match seg_gdal::set_cache_bytes((budget / 8).clamp(LEAST_CACHE, MOST_CACHE))? {
+        BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
+        // A share of the machine's memory; GDAL's own default is 5 %.
+        BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
+    };
+    let options = ReadOptions { bands, block_budget: (budget / 4).min(ReadOptions::default().block_budget) };
+    let mut source = GeoRaster::open(&job.input, &options)?;
+    for note in source.notes() {
+        observer.warning(&note.to_string());
+    }
+    source.probe(Probe::Sample)?;
+    let normalizer = Normalizer::new(job.scaling, &card.input, &mut source)?;
+    let mut parameters = vec![
+        ("model", fingerprint),
+        ("input", source.profile().fingerprint.clone()),
+        ("normalization", normalizer.fingerprint()),
+        ("scaling", job.scaling.to_string()),
+        ("bands", format!("{:?}", job.bands)),
+        ("blend", format!("{:?}", job.blend)),
+        ("outputs", format!("{:?}", job.outputs.list())),
+        ("classes", legend.classes().iter().map(|c| c.id.0.to_string()).collect::<Vec<_>>().join(",")),
+        ("device", format!("{:?}", job.device)),
+    ];
+    let build = seg_torch::build_info();
+    parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));
+    let network = Network::new(network, normalizer);
+    let side = job.tile.or(card.tile_px).unwrap_or(TILE);
+    let grid = Plan::lay_tiles(source.profile(), side, job.overlap, card.input_multiple)?;
+    parameters.push(("tile", grid.tile_size().to_string()));
+    parameters.push(("overlap", (grid.x().tile().saturating_sub(grid.x().stride())).to_string()));
+    let key = RunKey(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let footprint = Footprint::measure(&network, grid.tile_size()).with_context(|| {
+        format!("{} does not run on tiles of {} pixels", job.model.display(), grid.tile_size())
+    })?;
+    let kept = match job.fresh {
+        Fresh::Resume => WorkFolder::columns_of(&WorkFolder::path_for(&job.outputs.classes)),
+        _ => None,
+    };
+    let plan = Plan::new(&PlanRequest {
+        profile: source.profile(),
+        grid,
+        blend: job.blend,
+        classes: legend.len(),
+        outputs: &job.outputs.list(),
+        footprint,
+        threads: job.threads,
+        batch: job.batch,
+        device: job.device,
+        max_memory: job.max_memory,
+        cache,
+        columns: kept.as_deref(),
+    })?;
+    Ok(Prepared { source, legend, plan, footprint, network, key })
+}
+
+/// Does what was planned.
+pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
+    let Prepared { mut source, legend, plan, network, key, .. } = prepared;
+    let files = OutputFiles::new(&job.outputs);
+    let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
+    let made = || -> anyhow::Result<Done> {
+        work.begin(&key, &plan.columns)?;
+        let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
+        let outcome = seg_run::predict(&network, &source, &plan, &ids, &work, observer)?;
+        if outcome.not_a_number > 0 {
+            let pixels = outcome.not_a_number;
+            observer
+                .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
+        }
+        let reference = GridReference::from(source.raster_profile());
+        let pixels = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
+        if let Some(path) = &job.outputs.preview {
+            files.stage_preview(preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+        }
+        files.publish()?;
+        Ok(Done { outcome, pixels })
+    }();
+    match made {
+        Ok(done) => {
+            work.remove()?;
+            Ok(done)
+        }
+        Err(error) => {
+            files.remove_staged();
+            let interrupted = error.downcast_ref().is_some_and(|e| matches!(e, seg_run::Error::Cancelled));
+            if !work.has_strips() || (interrupted && job.on_cancel == OnCancel::Discard) {
+                work.remove()?;
+            } else {
+                let (path, mib) = (work.path().display(), work.bytes() as f64 / f64::from(1 << 20));
+                observer.warning(&format!(
+                    "{mib:.1} MiB of finished strips stay in {path}: go on with --resume, or start over with --discard"
+                ));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The model's classes, in the order of its channels, with the user's names and colors if given.
+fn legend_of(job: &Job, classes: &[seg_nn::ClassSpec]) -> anyhow::Result<Legend> {
+    let own = classes.iter().map(|class| {
+        let [r, g, b] = class.color;
+        let (name, prompt) = (class.name.clone(), class.prompt.clone());
+        Class { id: ClassId(class.id), name, prompt, color: Rgb { r, g, b } }
+    });
+    let own: Vec<Class> = own.collect();
+    let Some(given) = &job.legend else { return Ok(Legend::new(own)?) };
+    let mut renamed = Vec::with_capacity(own.len());
+    for class in own {
+        let Some(named) = given.get(class.id) else {
+            let (id, name, model) = (class.id.0, class.name, job.model.display());
+            anyhow::bail!("the legend has no class {id}, which {model} calls {name}");
+        };
+        renamed.push(named.clone());
+    }
+    Ok(Legend::new(renamed)?)
+}

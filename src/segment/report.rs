@@ -1,0 +1,97 @@
+//! What is told about a run: the plan before it, what it did after it.
+
+use super::{Done, Prepared};
+use seg_label::Legend;
+use seg_run::Rss;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+const MIB: f64 = 1_048_576.0;
+
+/// The part of the workers' time that the network took.
+pub(crate) fn network_share(done: &Done, workers: usize) -> f64 {
+    let available = done.outcome.wall.as_secs_f64() * workers as f64;
+    if available > 0.0 { (done.outcome.network.as_secs_f64() / available).min(1.0) } else { 0.0 }
+}
+
+/// What was done, in a line.
+pub(crate) fn summary(done: &Done, workers: usize) -> String {
+    format!(
+        "{} tiles in {:.1} s, {:.0} % of it in the network; {} tiles without data left out; peak memory {:.0} MiB",
+        done.outcome.computed,
+        done.outcome.wall.as_secs_f64(),
+        100.0 * network_share(done, workers),
+        done.outcome.skipped,
+        Rss::read().peak as f64 / MIB,
+    )
+}
+
+/// Pixels and share of each class among pixels with data.
+pub(crate) fn shares(legend: &Legend, done: &Done) -> Vec<Value> {
+    let (classes, _) = done.pixels.split_at(legend.len());
+    let total: u64 = classes.iter().sum();
+    let share = |pixels: u64| if total == 0 { Value::Null } else { json!(pixels as f64 / total as f64) };
+    let rows = legend.classes().iter().zip(classes);
+    rows.map(|(c, &n)| json!({"id": c.id.0, "name": c.name, "pixels": n, "share": share(n)})).collect()
+}
+
+/// The same as a table.
+pub(crate) fn shares_text(legend: &Legend, done: &Done) -> String {
+    let widest = legend.names().map(|name| name.chars().count()).max().unwrap_or(0).max("no data".len());
+    let (classes, rest) = done.pixels.split_at(legend.len());
+    let total: u64 = classes.iter().sum();
+    let mut text = String::new();
+    for (class, &pixels) in legend.classes().iter().zip(classes) {
+        let percent = if total == 0 { 0.0 } else { 100.0 * pixels as f64 / total as f64 };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{:>3}  {:widest$}  {percent:5.1} %  {pixels} pixels", class.id.0, class.name);
+    }
+    let _ = write!(text, "     {:widest$}           {} pixels", "no data", rest.iter().sum::<u64>());
+    text
+}
+
+/// The plan for machines.
+pub(crate) fn plan_json(prepared: &Prepared) -> Value {
+    let plan = &prepared.plan;
+    json!({
+        "raster": {"width": plan.grid.raster().width, "height": plan.grid.raster().height},
+        "tile": {"width": plan.grid.tile_size().width, "height": plan.grid.tile_size().height},
+        "tiles": plan.tiles(),
+        "column_strips": plan.columns.len(),
+        "workers": plan.workers,
+        "readers": plan.readers,
+        "in_flight": plan.in_flight,
+        "memory_bytes": plan.memory(),
+        "memory_limit_bytes": plan.budget,
+        "memory": plan.lines,
+        "disk_bytes_at_most": plan.disk,
+        "seconds": prepared.seconds(),
+    })
+}
+
+/// The plan for people.
+pub(crate) fn plan_text(prepared: &Prepared) -> String {
+    let plan = &prepared.plan;
+    let repeated = plan.tiles() as f64 / plan.grid.len() as f64 - 1.0;
+    let strips = match plan.columns.len() {
+        1 => String::new(),
+        n => format!(", in {n} column strips that compute {:.1} % of the tiles again", 100.0 * repeated),
+    };
+    let mut text = format!(
+        "{} pixels: {} tiles of {}{strips}; {} workers, {} tiles in flight; about {:.0} s\n\
+         memory at most {:.0} MiB of {:.0} MiB allowed; disk at most {:.0} MiB before compression",
+        plan.grid.raster(),
+        plan.tiles(),
+        plan.grid.tile_size(),
+        plan.workers,
+        plan.in_flight,
+        prepared.seconds(),
+        plan.memory() as f64 / MIB,
+        plan.budget as f64 / MIB,
+        plan.disk as f64 / MIB,
+    );
+    for line in &plan.lines {
+        let _ = write!(text, "\n{:>8.1} MiB  {}", line.bytes as f64 / MIB, line.what);
+    }
+    text
+}

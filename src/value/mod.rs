@@ -1,0 +1,24 @@
+//! Values that flags take, and the words that say what is allowed when one is not.
+
+mod bands;
+mod choice;
+mod device;
+mod key_value;
+mod length;
+mod memory;
+mod scaling;
+mod split;
+mod tiling;
+
+pub(crate) use bands::{BandList, band_list};
+pub(crate) use choice::{
+    BlendChoice, DataSetChoice, EdgeChoice, LogFormat, ProbabilityChoice, ProgressChoice, RasterFormat,
+    ReadErrorChoice, TileFormat,
+};
+pub(crate) use device::{DeviceArg, device};
+pub(crate) use key_value::{KeyValue, key_value};
+pub(crate) use length::tile_side;
+pub(crate) use memory::{ByteSize, byte_size};
+pub(crate) use scaling::scaling;
+pub(crate) use split::{split_by, split_shares};
+pub(crate) use tiling::{batch, overlap};

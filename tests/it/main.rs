@@ -1,0 +1,10 @@
+//! Tests of the built program, and of the house rules that no compiler knows.
+
+mod architecture;
+mod cli;
+mod infer;
+mod odd_rasters;
+mod program;
+mod scene;
+mod stopping;
+mod transcripts;

@@ -1,0 +1,90 @@
+//! A scene with known classes, and the probe: a network that is right on every pixel, or the pipeline is wrong.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use tch::{CModule, Device, Kind, Tensor};
+
+/// The ISPRS colors, dimmed so that noise fits on both sides.
+const PALETTE: [[f32; 3]; 6] = [
+    [255.0, 255.0, 255.0],
+    [0.0, 0.0, 255.0],
+    [0.0, 255.0, 255.0],
+    [0.0, 255.0, 0.0],
+    [255.0, 255.0, 0.0],
+    [255.0, 0.0, 0.0],
+];
+
+/// A scene on disk: `scene.vrt` on `scene.ppm`, and the class of every pixel.
+pub(crate) struct Scene {
+    pub width: usize,
+    pub height: usize,
+    pub classes: Vec<u8>,
+}
+
+fn noise(x: usize, y: usize) -> u64 {
+    let mut z = (x as u64) << 32 | y as u64;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn color(class: u8) -> [f32; 3] {
+    PALETTE[usize::from(class)].map(|v| v * 0.8 + 25.0)
+}
+
+impl Scene {
+    /// Writes a scene of blocks and single pixels with some noise.
+    pub(crate) fn write(folder: &Path, width: usize, height: usize) -> Self {
+        let class = |x: usize, y: usize| {
+            let speckle = noise(x, y).is_multiple_of(50);
+            let block = noise(x / 37 + 1, y / 23 + 1);
+            ((if speckle { noise(y, x) } else { block }) % 6) as u8
+        };
+        let classes: Vec<u8> = (0..width * height).map(|i| class(i % width, i / width)).collect();
+        let mut ppm = format!("P6\n{width} {height}\n255\n").into_bytes();
+        for (i, &class) in classes.iter().enumerate() {
+            let shift = (noise(i % width + 7, i / width) % 25) as f32 - 12.0;
+            ppm.extend(color(class).map(|v| (v + shift) as u8));
+        }
+        fs::write(folder.join("scene.ppm"), ppm).expect("writes the scene");
+        let mut vrt = format!(
+            "<VRTDataset rasterXSize=\"{width}\" rasterYSize=\"{height}\"><SRS>EPSG:25832</SRS>\
+             <GeoTransform>500000, 0.08, 0.04, 5400000, 0.04, -0.08</GeoTransform>"
+        );
+        for (band, name) in ["Red", "Green", "Blue"].iter().enumerate() {
+            write!(
+                vrt,
+                "<VRTRasterBand dataType=\"Byte\" band=\"{n}\"><ColorInterp>{name}</ColorInterp><SimpleSource>\
+                 <SourceFilename relativeToVRT=\"1\">scene.ppm</SourceFilename><SourceBand>{n}</SourceBand>\
+                 </SimpleSource></VRTRasterBand>",
+                n = band + 1
+            )
+            .expect("writes to a string");
+        }
+        vrt.push_str("</VRTDataset>");
+        fs::write(folder.join("scene.vrt"), vrt).expect("writes the scene");
+        Self { width, height, classes }
+    }
+}
+
+/// Writes `probe.pt` and `probe.toml`: the nearest color as a 1 x 1 convolution.
+pub(crate) fn write_probe(folder: &Path) {
+    let colors: Vec<f32> = (0..6).flat_map(color).map(|v| v / 255.0).collect();
+    let colors = Tensor::from_slice(&colors).view([6, 3, 1, 1]); // (K, C, 1, 1)
+    let weight = &colors * 40.0; // (K, C, 1, 1)
+    let bias = (&colors * &colors).sum_dim_intlist([1_i64, 2, 3].as_slice(), false, Kind::Float) * -20.0; // (K)
+    let mut probe = |xs: &[Tensor]| vec![xs[0].conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)];
+    let example = Tensor::zeros([1, 3, 32, 32], (Kind::Float, Device::Cpu));
+    let module = CModule::create_by_tracing("Probe", "forward", &[example], &mut probe).expect("traces");
+    module.save(folder.join("probe.pt")).expect("saves the probe");
+    let mut toml = String::from(
+        "[model]\noutput = \"logits\"\n[input]\nbands = 3\ndivide = 255.0\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n",
+    );
+    for (id, [r, g, b]) in PALETTE.iter().enumerate() {
+        let color = format!("#{:02x}{:02x}{:02x}", *r as u8, *g as u8, *b as u8);
+        write!(toml, "[[class]]\nid = {id}\nname = \"class {id}\"\ncolor = \"{color}\"\n")
+            .expect("writes to a string");
+    }
+    fs::write(folder.join("probe.toml"), toml).expect("writes the description");
+}
