@@ -88,6 +88,14 @@ impl Context {
                 format!("cannot write {}: the folder {} does not exist", path.display(), folder.display());
             return Err(Advice::new(what, format!("make it: mkdir -p {}", folder.display())).into());
         }
-        Ok(())
+        // Before hours of work, not after them: a file without a name tells whether the folder takes files.
+        let folder = folder.unwrap_or(Path::new("."));
+        match tempfile::tempfile_in(folder) {
+            Ok(_) => Ok(()),
+            Err(source) => {
+                let what = format!("cannot write to the folder {}: {source}", folder.display());
+                Err(Advice::new(what, "choose another folder, or allow writing there").into())
+            }
+        }
     }
 }

@@ -1,4 +1,29 @@
-//! Makes training samples out of rasters and their labels.
+//! Makes training samples out of rasters and their labels, and compares class rasters with their truth.
+//!
+//! * [`tile`] does a [`TileJob`]: it cuts rasters into chips with a [`Manifest`], a legend and [`Statistics`].
+//! * [`assign_splits`] deals chips out by ground, file or pattern so that no [`Split`] has seen another's ground;
+//!   [`check_no_leak`] checks that on any manifest.
+//! * [`expand`] and [`pair`] find the files a user means, [`DataSet`] knows the layout of public data sets, and
+//!   [`find_convention`] how their labels write classes.
+//! * [`compare`] counts a [`CompareJob`]'s pixels by truth and prediction.
+//!
+//! Labels are never resampled and codes off the legend never silently mapped: what does not lie on the image's
+//! grid is refused, what means nothing is counted and told. The same job makes the same bytes for any number of
+//! threads.
+//!
+//! ```
+//! use seg_data::{ChipPlace, Place, Shares, SplitBy, SplitPlan, SplitSource, assign_splits};
+//! use seg_grid::{EdgePolicy, Size, TileGrid};
+//!
+//! let grid = TileGrid::new(Size::square(4000), Size::square(256), 32, EdgePolicy::Shift)?;
+//! let chips: Vec<_> =
+//!     grid.iter().map(|tile| ChipPlace { source: 0, window: tile.read, weight: tile.read.area() }).collect();
+//! let source = SplitSource { name: "scene".to_owned(), place: Place { crs: None, transform: None } };
+//! let plan = SplitPlan { shares: Shares::default(), by: SplitBy::Block, buffer: 32, seed: 0 };
+//! let assignment = assign_splits(&[source], &chips, &plan, 256)?;
+//! assert_eq!(assignment.splits.len(), chips.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod class_names;
 mod compare;

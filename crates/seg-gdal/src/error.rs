@@ -143,6 +143,15 @@ impl Error {
                 "this GDAL was built without that codec; where it is at hand, `gdal_translate -co COMPRESS=DEFLATE` helps"
                     .to_owned(),
             ),
+            Self::OpenRaster { source, .. } if source.0.contains("No such file") => {
+                Some("check the path; a name that GDAL knows, such as /vsicurl/https://..., works too".to_owned())
+            }
+            Self::OpenRaster { source, .. } if source.0.contains("not recognized") => {
+                Some("`gdalinfo --formats` lists what this GDAL reads".to_owned())
+            }
+            Self::OpenRaster { .. } => {
+                Some("the file is damaged or of a kind that this GDAL does not read: try `gdalinfo` on it".to_owned())
+            }
             Self::AmbiguousBands { needed: 3, count: 1, .. } => {
                 Some("`--bands 1,1,1` reads the one band three times".to_owned())
             }

@@ -224,6 +224,9 @@ impl Error {
     /// ```
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "check the path: a network is a checkpoint (.safetensors) or a TorchScript file (.pt)"
+            }
             Self::UnknownFormat { .. } => {
                 "give a checkpoint (.safetensors) or a TorchScript file (.pt, .ts, .torchscript)"
             }
@@ -240,7 +243,7 @@ impl Error {
             Self::Prompt { .. } => "shorten the class's prompt or raise model.text.n-tok",
             Self::NotSafetensors { .. } => "the file may be cut short: copy or download it again",
             Self::NotACheckpoint { .. } => {
-                "bring weights from elsewhere in with `rs-seg model import IN --out OUT.safetensors`"
+                "give a checkpoint that rs-seg wrote, or export the network as TorchScript with a .toml beside it"
             }
             Self::Schema { .. } => "use the rs-seg that wrote it, or a newer one",
             Self::Keys { .. } | Self::Shape { .. } => {

@@ -68,7 +68,7 @@ pub enum Error {
     #[error("cannot stitch the tiles")]
     Stitch(#[source] seg_grid::Error),
     /// The budget is too small even for one tile at a time.
-    #[error("{needed} bytes of memory are needed, {budget} are allowed")]
+    #[error("{} of memory are needed, {} are allowed", mib(*needed), mib(*budget))]
     Budget {
         /// The smallest plan.
         needed: u64,
@@ -77,7 +77,9 @@ pub enum Error {
     },
     /// A single block of the raster is larger than the budget allows.
     #[error(
-        "{name} stores blocks of {block} pixels, {bytes} bytes each, of which the memory budget allows {allowed}"
+        "{name} stores blocks of {block} pixels, {} each, of which the memory limit allows {}",
+        mib(*bytes),
+        mib(*allowed)
     )]
     BlockTooLarge {
         /// The raster.
@@ -108,7 +110,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A work folder of an earlier run is in the way.
-    #[error("an unfinished run of {bytes} bytes lies in {path}")]
+    #[error("an unfinished run of {} lies in {path}", mib(*bytes))]
     Unfinished {
         /// The folder.
         path: PathBuf,
@@ -159,4 +161,9 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Bytes for people.
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

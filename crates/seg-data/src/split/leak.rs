@@ -79,6 +79,7 @@ fn footprint(chip: &ChipRecord, place: &Place, source: usize) -> Footprint {
 mod tests {
     use super::*;
     use crate::manifest::tests::record;
+    use proptest::prelude::*;
 
     fn unplaced(source: &str, x: usize, split: Split) -> ChipRecord {
         ChipRecord { crs: None, transform: None, ..record(source, x, 0, split) }
@@ -117,6 +118,33 @@ mod tests {
         assert_eq!(check(&[at(0, Split::Val), at(64, Split::Test)], 32), Ok(()));
         assert_eq!(check(&[at(0, Split::Val), at(63, Split::Test)], 32), Err(-1.0));
         assert_eq!(check(&[at(0, Split::Val), at(10, Split::Val)], 32), Ok(()));
+    }
+
+    proptest! {
+        /// It finds a leak exactly where looking at every pair does.
+        #[test]
+        fn it_agrees_with_looking_at_every_pair(
+            chips in proptest::collection::vec((0_usize..2, 0_i64..400, 0_i64..400, 0_usize..3), 2..14),
+            buffer in 0_i64..80, apart in -300_i64..300,
+        ) {
+            let records: Vec<_> = chips
+                .iter()
+                .map(|&(file, x, y, split)| {
+                    let (east, north) = ((x + apart * file as i64) as f64 * 0.5, -(y as f64) * 0.5);
+                    ChipRecord {
+                        transform: Some([east, 0.5, 0.0, north, 0.0, -0.5]),
+                        ..record(["a", "b"][file], x as usize, y as usize, Split::ALL[split])
+                    }
+                })
+                .collect();
+            let leaks = |&(f, x, y, s): &(usize, i64, i64, usize), &(g, u, v, t): &(usize, i64, i64, usize)| {
+                let (x, u) = (x + apart * f as i64, u + apart * g as i64);
+                let gap = ((x - u).abs() - 64).max((y - v).abs() - 64);
+                s != t && (gap < 0 || ((s == 0 || t == 0) && gap < buffer))
+            };
+            let expected = chips.iter().any(|a| chips.iter().any(|b| leaks(a, b)));
+            prop_assert_eq!(check(&records, buffer as usize).is_err(), expected);
+        }
     }
 
     #[test]
