@@ -78,6 +78,10 @@ impl Context {
     ///
     /// Only for files that this program writes, never for names that GDAL opens.
     pub(crate) fn check_output(&self, path: &Path) -> anyhow::Result<()> {
+        if path.is_dir() {
+            let what = format!("{} is a folder, not a file to write", path.display());
+            return Err(Advice::new(what, "name a file in it").into());
+        }
         if self.existing == Existing::Refuse && path.exists() {
             let hint = "--overwrite replaces it when the new one is whole";
             return Err(Advice::new(format!("{} exists", path.display()), hint).into());
@@ -88,9 +92,9 @@ impl Context {
                 format!("cannot write {}: the folder {} does not exist", path.display(), folder.display());
             return Err(Advice::new(what, format!("make it: mkdir -p {}", folder.display())).into());
         }
-        // Before hours of work, not after them: a file without a name tells whether the folder takes files.
+        // Before hours of work, not after them: a file for a moment tells whether the folder takes files.
         let folder = folder.unwrap_or(Path::new("."));
-        match tempfile::tempfile_in(folder) {
+        match tempfile::NamedTempFile::new_in(folder) {
             Ok(_) => Ok(()),
             Err(source) => {
                 let what = format!("cannot write to the folder {}: {source}", folder.display());

@@ -21,6 +21,7 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
         for (_, path) in job.outputs.files() {
             context.check_output(path)?;
         }
+        segment::conflicts::check(&job, context.existing)?;
     }
     context
         .progress

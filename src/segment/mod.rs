@@ -1,5 +1,6 @@
 //! The main job: a raster and a network in, a class raster on the same grid out.
 
+pub(crate) mod conflicts;
 mod outputs;
 mod preview;
 pub(crate) mod report;
@@ -170,14 +171,18 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
     }();
     match made {
         Ok(done) => {
-            work.remove()?;
+            if let Err(error) = work.remove() {
+                observer.warning(&format!("the outputs are whole, but {error}"));
+            }
             Ok(done)
         }
         Err(error) => {
             files.remove_staged();
             let interrupted = error.downcast_ref().is_some_and(|e| matches!(e, seg_run::Error::Cancelled));
             if !work.has_strips() || (interrupted && job.on_cancel == OnCancel::Discard) {
-                work.remove()?;
+                if let Err(error) = work.remove() {
+                    tracing::warn!(%error, "the work folder stays");
+                }
             } else {
                 let (path, mib) = (work.path().display(), work.bytes() as f64 / f64::from(1 << 20));
                 observer.warning(&format!(

@@ -117,13 +117,16 @@ impl<'a> OutputFiles<'a> {
         fs::write(&staged, png).with_context(|| format!("cannot write {}", staged.display()))
     }
 
-    /// Gives everything its final name, the class raster last.
+    /// Gives everything its final name, the class raster last; what fails on the way stays staged.
     pub(crate) fn publish(&self) -> anyhow::Result<()> {
-        if let Some((from, to)) = self.preview.take() {
-            fs::rename(&from, &to).with_context(|| format!("cannot rename {}", from.display()))?;
+        if let Some((from, to)) = self.preview.borrow().as_ref() {
+            fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))?;
         }
-        for (written, path) in self.rasters.take().into_iter().rev() {
+        self.preview.take();
+        let last = || self.rasters.borrow().last().cloned();
+        while let Some((written, path)) = last() {
             written.rename(&path)?;
+            self.rasters.borrow_mut().pop();
         }
         Ok(())
     }

@@ -165,3 +165,55 @@ fn a_cancelled_run_leaves_nothing_when_asked_to() {
     left.sort();
     assert_eq!(left, ["probe.pt", "probe.toml", "scene.ppm", "scene.vrt"]);
 }
+
+#[test]
+fn an_output_never_replaces_what_the_run_reads_or_another_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Scene::write(folder.path(), 100, 80);
+    write_probe(folder.path());
+    fs::hard_link(folder.path().join("probe.pt"), folder.path().join("link.pt")).unwrap();
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    let before = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let (scene, probe) = (before("scene.vrt"), before("probe.pt"));
+    for outputs in [
+        &["--out", "scene.vrt"][..],
+        &["--out", "dir/../probe.pt"],
+        &["--out", "link.pt"],
+        &["--out", "a.tif", "--confidence", "./a.tif"],
+        &["--out", "a.tif", "--preview", "a.tif.aux.xml"],
+        &["--out", "dir"],
+    ] {
+        let run = rs_seg_in(
+            folder.path(),
+            &[&["infer", "scene.vrt", "--model", "probe.pt", "--overwrite"][..], outputs].concat(),
+        );
+        assert_eq!(run.code, Some(1), "{outputs:?}: {run:?}");
+        assert!(run.stderr.contains("hint: "), "{run:?}");
+    }
+    assert!(
+        scene == before("scene.vrt") && probe == before("probe.pt") && !folder.path().join("a.tif").exists()
+    );
+    fs::write(folder.path().join("b.tif.aux.xml"), "somebody else's").unwrap();
+    let run = rs_seg_in(folder.path(), &["infer", "scene.vrt", "--model", "probe.pt", "--out", "b.tif"]);
+    assert_eq!((run.code, before("b.tif.aux.xml")), (Some(1), b"somebody else's".to_vec()), "{run:?}");
+}
+
+#[test]
+fn two_runs_do_not_work_on_one_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Scene::write(folder.path(), 100, 80);
+    write_probe(folder.path());
+    let work = folder.path().join("a.tif.rs-seg-work");
+    fs::create_dir(&work).unwrap();
+    let lock = fs::File::create(work.join("lock")).unwrap();
+    lock.lock().unwrap();
+    for how in ["--resume", "--discard"] {
+        let run =
+            rs_seg_in(folder.path(), &["infer", "scene.vrt", "--model", "probe.pt", "--out", "a.tif", how]);
+        assert_eq!(run.code, Some(1));
+        assert!(run.stderr.contains("another rs-seg"), "{run:?}");
+    }
+    drop(lock);
+    infer(folder.path(), "a.tif", &["--discard"]);
+    assert!(!work.exists());
+}

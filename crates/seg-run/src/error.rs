@@ -117,6 +117,12 @@ pub enum Error {
         /// What it takes on disk.
         bytes: u64,
     },
+    /// Another run is at work in the folder.
+    #[error("another rs-seg is writing this output, in {path}")]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The unfinished run was another one.
     #[error("cannot resume {path}: {differing} differ from the run that began it")]
     OtherRun {
@@ -155,6 +161,7 @@ impl Error {
             }
             Self::DamagedStrip { .. } => Some("start over with --discard".to_owned()),
             Self::Unfinished { .. } => Some("--resume goes on with it, --discard starts over".to_owned()),
+            Self::Busy { .. } => Some("wait until it is done, or write to another file".to_owned()),
             Self::OtherRun { .. } => {
                 Some("use the same input, model and parameters, or --discard".to_owned())
             }

@@ -37,6 +37,9 @@ pub enum Fresh {
 /// The file that says which run the strips belong to.
 const RECORD: &str = "run.json";
 
+/// The file whose lock tells that a run is alive; a killed run's lock is gone with it.
+const LOCK: &str = "lock";
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     key: RunKey,
@@ -50,6 +53,8 @@ struct Record {
 #[derive(Debug)]
 pub struct WorkFolder {
     path: PathBuf,
+    /// Held as long as this run lives, so that no other one touches the folder.
+    _lock: fs::File,
 }
 
 impl WorkFolder {
@@ -71,13 +76,19 @@ impl WorkFolder {
             move |source| Error::Work { action, path, source }
         };
         let record_path = path.join(RECORD);
-        if path.exists() {
+        let existed = path.exists();
+        fs::create_dir_all(&path).map_err(fail("make"))?;
+        let lock = fs::File::create(path.join(LOCK)).map_err(fail("lock"))?;
+        if lock.try_lock().is_err() {
+            return Err(Error::Busy { path });
+        }
+        if existed {
             match fresh {
                 Fresh::Expected => {
                     let bytes = folder_bytes(&path);
                     return Err(Error::Unfinished { path, bytes });
                 }
-                Fresh::Discard => fs::remove_dir_all(&path).map_err(fail("remove"))?,
+                Fresh::Discard => remove_content(&path).map_err(fail("remove"))?,
                 Fresh::Resume => {
                     if let Ok(text) = fs::read(&record_path) {
                         let record: Record = serde_json::from_slice(&text).map_err(|_| {
@@ -91,8 +102,7 @@ impl WorkFolder {
                 }
             }
         }
-        fs::create_dir_all(&path).map_err(fail("make"))?;
-        Ok(Self { path })
+        Ok(Self { path, _lock: lock })
     }
 
     /// The column strips of the unfinished run in a folder, which a plan to resume it keeps.
@@ -172,6 +182,17 @@ pub(crate) fn strips(columns: &Range<usize>, raster: Size) -> impl Iterator<Item
         width,
         height: STRIP_ROWS.min(raster.height - y),
     })
+}
+
+/// Empties the folder but for the lock.
+fn remove_content(path: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() != LOCK {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn folder_bytes(path: &Path) -> u64 {

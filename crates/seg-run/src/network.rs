@@ -45,7 +45,10 @@ impl Network {
         patches: &[&Array3<f32>],
         batch: usize,
     ) -> Result<Vec<Array3<f32>>, Error> {
-        let what = || format!("tiles of shape {:?}", patches.first().map(|p| p.dim()));
+        let what = || {
+            let (bands, height, width) = patches.first().map_or((0, 0, 0), |patch| patch.dim());
+            format!("a tile of {width} x {height} pixels and {bands} bands")
+        };
         let run = || -> Result<Vec<Array3<f32>>, seg_nn::Error> {
             let Some(first) = patches.first() else { return Ok(Vec::new()) };
             let (c, h, w) = first.dim();

@@ -1,7 +1,9 @@
 use crate::tile::job::{LabelInput, TileJob};
 use crate::{DataSet, Error, Kind, LabelFile, Split, expand, inputs, pair};
 use seg_grid::Observer;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The rasters of a job, each with its labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub(crate) struct Input {
 pub(crate) fn gather(job: &TileJob, observer: &dyn Observer) -> Result<Vec<Input>, Error> {
     let data_set = job.data_set.unwrap_or_default();
     let apart = job.labels.as_ref().map(|labels| Path::new(&labels.name)).filter(|path| path.is_dir());
-    let mut images = expand(&job.inputs, Kind::Images, data_set, apart)?;
+    let mut images = once(expand(&job.inputs, Kind::Images, data_set, apart)?, observer);
     let found_labels = match (&job.labels, job.data_set) {
         (Some(input), _) => label_files(input, data_set)?,
         (None, Some(set)) => labels_beside(job, set)?,
@@ -37,6 +39,18 @@ pub(crate) fn gather(job: &TileJob, observer: &dyn Observer) -> Result<Vec<Input
     let paired = pair(&images, &names)?;
     let label_of = |name: &String| found_labels.iter().find(|label| label.name() == name).cloned();
     Ok(images.into_iter().zip(&paired).map(|(image, name)| Input { image, label: label_of(name) }).collect())
+}
+
+/// Leaves out rasters that were named before: cut twice, one of them could train what the other tests.
+fn once(images: Vec<String>, observer: &dyn Observer) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let (first, again): (Vec<_>, Vec<_>) = images
+        .into_iter()
+        .partition(|name| seen.insert(fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name))));
+    for name in again {
+        observer.warning(&format!("{name} was named more than once and is cut once"));
+    }
+    first
 }
 
 fn label_files(input: &LabelInput, data_set: DataSet) -> Result<Vec<LabelFile>, Error> {

@@ -14,6 +14,7 @@ use crate::{Error, Split};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use seg_grid::{Observer, Progress};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,6 +72,7 @@ fn run(job: &TileJob, observer: &dyn Observer) -> Result<TileSummary, Error> {
     let out = OutFolder::create(&job.out, job.existing)?;
     let sources = check(job, &inputs, observer)?;
     same_bands(&sources, observer)?;
+    comparable_places(job, &sources, observer);
     let tallies = scan(job, &sources, observer)?;
     let (chips, skipped) = survey(job, &sources, observer)?;
     let assignment = assign(job, &sources, &chips)?;
@@ -150,6 +152,30 @@ fn same_bands(sources: &[Source], observer: &dyn Observer) -> Result<(), Error> 
         ));
     }
     Ok(())
+}
+
+/// A split by area sees shared ground only where rasters are placed in one CRS: elsewhere the user is told.
+fn comparable_places(job: &TileJob, sources: &[Source], observer: &dyn Observer) {
+    if sources.len() < 2 || job.own_split().is_some() {
+        return;
+    }
+    let places: Vec<_> = sources.iter().map(|source| source.split_source().place).collect();
+    let unplaced = places.iter().filter(|place| place.placed().is_none()).count();
+    if unplaced > 0 {
+        observer.warning(&format!(
+            "{unplaced} of {} rasters are not placed in the world: the split takes them for different ground",
+            sources.len()
+        ));
+    }
+    let placed = places.iter().filter(|place| place.placed().is_some());
+    let systems: BTreeSet<_> = placed.map(|place| place.crs.as_deref()).collect();
+    if systems.len() > 1 {
+        observer.warning(&format!(
+            "the rasters are in {} coordinate systems: the split does not see where those of different systems \
+             show the same ground",
+            systems.len()
+        ));
+    }
 }
 
 fn assign(job: &TileJob, sources: &[Source], chips: &[ChipPlace]) -> Result<Assignment, Error> {

@@ -1,0 +1,63 @@
+//! Outputs that would destroy what the run reads, each other, or somebody else's files.
+
+use super::Job;
+use crate::context::Existing;
+use crate::diagnostic::Advice;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Refuses outputs that are inputs, that share a name, or whose side-car would replace a stranger's.
+pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
+    let outputs = job.outputs.files();
+    let written: Vec<(String, PathBuf)> = outputs
+        .iter()
+        .flat_map(|(what, path)| {
+            let side_car = with_ending(path, ".aux.xml");
+            [((*what).to_owned(), (*path).to_path_buf()), (format!("the side-car of {what}"), side_car)]
+        })
+        .collect();
+    for (i, (what, path)) in written.iter().enumerate() {
+        if let Some((other, _)) = written[..i].iter().find(|(_, before)| resolved(before) == resolved(path)) {
+            let text = format!("{other} and {what} would both be written to {}", path.display());
+            return Err(Advice::new(text, "give each output a name of its own"));
+        }
+        let description = job.model.with_extension("toml");
+        let read = [
+            ("input", Path::new(&job.input)),
+            ("network", &job.model),
+            ("network's description", &description),
+        ];
+        if let Some((other, _)) = read.iter().find(|(_, read)| same_file(read, path)) {
+            let text = format!("{what} would replace the {other}, {}", path.display());
+            return Err(Advice::new(text, "write to another file; --overwrite is for earlier results"));
+        }
+    }
+    for (what, path) in outputs.iter().filter(|(what, _)| *what != "preview") {
+        let side_car = with_ending(path, ".aux.xml");
+        if existing == Existing::Refuse && side_car.exists() {
+            let text = format!("{} exists and would become the side-car of {what}", side_car.display());
+            return Err(Advice::new(text, "--overwrite replaces it"));
+        }
+    }
+    Ok(())
+}
+
+/// Two names of one file, links included; a name that only GDAL knows is no file.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    identity(a).is_some_and(|a| identity(b) == Some(a))
+}
+
+/// The path with its folder's own name, whether the file exists or not.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::canonicalize(folder)
+        .map_or_else(|_| path.to_path_buf(), |f| f.join(path.file_name().unwrap_or_default()))
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
