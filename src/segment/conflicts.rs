@@ -1,6 +1,7 @@
 //! Outputs that would destroy what the run reads, each other, or somebody else's files.
 
 use super::Job;
+use super::outputs::side_car;
 use crate::context::Existing;
 use crate::diagnostic::Advice;
 use std::fs;
@@ -13,8 +14,7 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
     let written: Vec<(String, PathBuf)> = outputs
         .iter()
         .flat_map(|(what, path)| {
-            let side_car = with_ending(path, ".aux.xml");
-            [((*what).to_owned(), (*path).to_path_buf()), (format!("the side-car of {what}"), side_car)]
+            [((*what).to_owned(), (*path).to_path_buf()), (format!("the side-car of {what}"), side_car(path))]
         })
         .collect();
     for (i, (what, path)) in written.iter().enumerate() {
@@ -34,9 +34,9 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
         }
     }
     for (what, path) in outputs.iter().filter(|(what, _)| *what != "preview") {
-        let side_car = with_ending(path, ".aux.xml");
-        if existing == Existing::Refuse && side_car.exists() {
-            let text = format!("{} exists and would become the side-car of {what}", side_car.display());
+        let beside = side_car(path);
+        if existing == Existing::Refuse && beside.exists() {
+            let text = format!("{} exists and would become the side-car of {what}", beside.display());
             return Err(Advice::new(text, "--overwrite replaces it"));
         }
     }
@@ -54,10 +54,4 @@ fn resolved(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::canonicalize(folder)
         .map_or_else(|_| path.to_path_buf(), |f| f.join(path.file_name().unwrap_or_default()))
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }

@@ -89,7 +89,7 @@ impl<'a> OutputFiles<'a> {
                 metadata: &software,
             };
             // Listed before it is made, so that a failure on the way removes what was begun.
-            let half = Written { raster: staged.clone(), side_car: Some(beside(&staged)) };
+            let half = Written { raster: staged.clone(), side_car: Some(side_car(&staged)) };
             self.rasters.borrow_mut().push((half, path.to_path_buf()));
             let mut sink = Counting { writer: RasterWriter::create(&staged, &spec)?, counts: [0; 256] };
             seg_run::assemble(work, plan, *output, &mut sink, observer)?;
@@ -153,7 +153,8 @@ fn staged(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// What lies beside a raster for its class names and statistics.
+pub(super) fn side_car(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".aux.xml");
     PathBuf::from(name)
