@@ -90,6 +90,7 @@ fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
         return error.hint.clone();
     }
     None.or_else(|| error.downcast_ref::<seg_run::Error>().and_then(seg_run::Error::hint))
+        .or_else(|| error.downcast_ref::<seg_train::Error>().and_then(seg_train::Error::hint))
         .or_else(|| error.downcast_ref::<seg_data::Error>().and_then(seg_data::Error::hint))
         .or_else(|| error.downcast_ref::<seg_gdal::Error>().and_then(seg_gdal::Error::hint))
         .or_else(|| error.downcast_ref::<seg_nn::Error>().and_then(seg_nn::Error::hint))

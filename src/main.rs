@@ -8,10 +8,12 @@ mod diagnostic;
 mod exit;
 mod interrupt;
 mod logging;
+mod network;
 mod printer;
 mod progress;
 mod segment;
 mod stderr;
+mod training;
 mod value;
 
 use clap::Parser as _;

@@ -2,6 +2,7 @@
 
 use super::GdalArgs;
 use super::global::ADVANCED_HEADING;
+use crate::network::{DEFAULT, NetworkName};
 use crate::value::{
     BandList, BlendChoice, ByteSize, KeyValue, ProbabilityChoice, RasterFormat, ReadErrorChoice, band_list,
     batch, byte_size, key_value, overlap, scaling, tile_side,
@@ -24,9 +25,10 @@ pub(crate) struct InferArgs {
     /// Raster to segment: any name that GDAL can open
     #[arg(value_name = "INPUT")]
     pub input: String,
-    /// Network: a checkpoint (.safetensors), or a TorchScript file (NET.pt with NET.toml beside it)
-    #[arg(long, value_name = "FILE")]
-    pub model: PathBuf,
+    /// Network: `default`, which comes with rs-seg, a checkpoint (.safetensors), or a TorchScript file
+    /// (NET.pt with NET.toml beside it)
+    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
+    pub model: NetworkName,
     /// Class raster to write: one band of class ids, nodata 255, with color table and class names;
     /// left out only with --dry-run
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]

@@ -6,13 +6,15 @@ mod infer;
 mod model;
 mod tile;
 mod tools;
+mod train;
 
 pub(crate) use eval::EvalArgs;
 pub(crate) use global::{ADVANCED_HEADING, GLOBAL_HEADING, GdalArgs, GlobalArgs};
 pub(crate) use infer::InferArgs;
-pub(crate) use model::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs};
+pub(crate) use model::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs, ModelPackArgs};
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};
+pub(crate) use train::TrainArgs;
 
 use clap::{Parser, Subcommand};
 
@@ -42,6 +44,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tile(TileArgs),
+    Train(TrainArgs),
     Infer(InferArgs),
     Eval(EvalArgs),
     Model(ModelArgs),

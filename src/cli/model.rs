@@ -1,6 +1,7 @@
 //! `rs-seg model`.
 
-use crate::value::tile_side;
+use crate::network::NetworkName;
+use crate::value::{StoreChoice, tile_side};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -17,17 +18,39 @@ pub(crate) struct ModelArgs {
 pub(crate) enum ModelCommand {
     Info(ModelInfoArgs),
     Init(ModelInitArgs),
+    Pack(ModelPackArgs),
 }
 
 /// Tell a network's parameters, operations, classes and input
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelInfoArgs {
-    /// Checkpoint (.safetensors), TorchScript file (.pt), or configuration (.toml)
+    /// `default`, which comes with rs-seg, a checkpoint (.safetensors), a TorchScript file (.pt), or a
+    /// configuration (.toml)
     #[arg(value_name = "MODEL|CONFIG")]
-    pub model: PathBuf,
+    pub model: NetworkName,
     /// Side of the image that operations are counted for, in pixels
     #[arg(long, value_name = "PX", default_value = "512", value_parser = tile_side)]
     pub size: usize,
+}
+
+/// Make a small network for inference of one or more checkpoints
+///
+/// Leaves out what only training needs. Several checkpoints of one training become one network with the mean of
+/// their weights, which often predicts better than each.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelPackArgs {
+    /// Checkpoints (.safetensors) of one structure
+    #[arg(value_name = "MODEL", required = true)]
+    pub models: Vec<NetworkName>,
+    /// Checkpoint to write (.safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Precision of the weights in the file
+    #[arg(long, value_name = "PRECISION", default_value = "f16")]
+    pub store: StoreChoice,
+    /// Keep the text tower, so that `train --init` can go on from the file with other classes
+    #[arg(long)]
+    pub keep_text_tower: bool,
 }
 
 /// Write an untrained network of a configuration

@@ -48,7 +48,8 @@ pub(crate) struct TileArgs {
     /// or the data set's own split]
     #[arg(long, value_name = "SHARES", value_parser = split_shares)]
     pub split: Option<Shares>,
-    /// What stays together in one split: block, file, or a pattern of file names
+    /// What stays together in one split: block, file, or a pattern of file names; groups named train, val and
+    /// test decide themselves, as in '(?<test>scene5)|(?<train>scene)'
     #[arg(long, value_name = "block|file|REGEX", default_value = "block", value_parser = split_by)]
     pub split_by: SplitBy,
     /// Leave out train chips within so many pixels of a val or test chip [default: the overlap, but at least an

@@ -2,6 +2,7 @@
 
 use crate::cli::InferArgs;
 use crate::context::{Context, ResultFormat};
+use crate::network::NetworkName;
 use crate::progress::Stage;
 use crate::segment::{self, Job, OnCancel, Wanted, report};
 use crate::value::RasterFormat;
@@ -12,6 +13,10 @@ use seg_run::{Fresh, Rss};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
+
+/// What its user must know of the embedded network.
+const EMBEDDED: &str = "the network that comes with rs-seg learned from satellite scenes of Dubai: elsewhere what \
+                        it says is a guess, and `rs-seg train --init default` teaches it other scenes";
 
 /// Segments one raster.
 pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
@@ -34,6 +39,9 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
             ResultFormat::Json => context.printer.json(&plan),
             ResultFormat::Text => context.printer.data(report::plan_text(&prepared)),
         };
+    }
+    if job.model == NetworkName::Default {
+        context.printer.note(EMBEDDED);
     }
     for line in report::plan_text(&prepared).lines() {
         context.printer.note(line);

@@ -8,6 +8,7 @@ mod infer;
 mod man;
 mod model;
 mod tile;
+mod train;
 
 use crate::cli::Command;
 use crate::context::Context;
@@ -16,6 +17,7 @@ use crate::context::Context;
 pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
     match command {
         Command::Tile(args) => tile::run(args, context),
+        Command::Train(args) => train::run(args, context),
         Command::Infer(args) => infer::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Model(args) => model::run(args, context),

@@ -1,10 +1,10 @@
 //! `rs-seg model`.
 
-use crate::cli::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs};
+use crate::cli::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs, ModelPackArgs};
 use crate::context::{Context, ResultFormat};
-use seg_nn::{Checkpoint, Config, InputFacts, ModelFacts};
+use crate::network::NetworkName;
+use seg_nn::{Config, InputFacts, ModelFacts, Packing, StoredTower};
 use serde_json::{Value, json};
-use std::path::Path;
 use tch::Device;
 
 /// Looks at networks and makes them.
@@ -12,14 +12,19 @@ pub(crate) fn run(args: &ModelArgs, context: &Context) -> anyhow::Result<()> {
     match &args.command {
         ModelCommand::Info(args) => info(args, context),
         ModelCommand::Init(args) => init(args, context),
+        ModelCommand::Pack(args) => pack(args, context),
     }
 }
 
 fn info(args: &ModelInfoArgs, context: &Context) -> anyhow::Result<()> {
-    let facts = match args.model.extension().and_then(|ending| ending.to_str()) {
-        Some("toml") => seg_nn::describe(&Config::read(&args.model)?, args.size)?,
-        Some("safetensors") => of_checkpoint(&args.model, args.size)?,
-        _ => return script_info(&args.model, context),
+    let ending = match &args.model {
+        NetworkName::Default => Some("safetensors"),
+        NetworkName::File(path) => path.extension().and_then(|ending| ending.to_str()),
+    };
+    let facts = match (ending, &args.model) {
+        (Some("toml"), NetworkName::File(path)) => seg_nn::describe(&Config::read(path)?, args.size)?,
+        (Some("safetensors"), name) => of_checkpoint(name, args.size)?,
+        (_, name) => return script_info(name, context),
     };
     match context.format {
         ResultFormat::Json => context.printer.json(&facts),
@@ -27,8 +32,8 @@ fn info(args: &ModelInfoArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-fn of_checkpoint(path: &Path, size: usize) -> anyhow::Result<ModelFacts> {
-    let checkpoint = Checkpoint::read(path)?;
+fn of_checkpoint(name: &NetworkName, size: usize) -> anyhow::Result<ModelFacts> {
+    let checkpoint = name.checkpoint()?;
     let mut facts = seg_nn::describe(&checkpoint.config, size)?;
     if let Value::Object(training) = &mut facts.training {
         training.insert("step".to_owned(), checkpoint.step.into());
@@ -39,8 +44,8 @@ fn of_checkpoint(path: &Path, size: usize) -> anyhow::Result<ModelFacts> {
 }
 
 /// What the description beside a TorchScript file says; its program cannot be counted.
-fn script_info(path: &Path, context: &Context) -> anyhow::Result<()> {
-    let card = seg_nn::load(path, Device::Cpu)?.card;
+fn script_info(name: &NetworkName, context: &Context) -> anyhow::Result<()> {
+    let card = name.load(Device::Cpu)?.card;
     let classes: Vec<_> = card.classes.iter().map(|class| class.name.as_str()).collect();
     match context.format {
         ResultFormat::Json => context.printer.json(&json!({
@@ -78,6 +83,19 @@ fn init(args: &ModelInitArgs, context: &Context) -> anyhow::Result<()> {
     context.progress.result(&outputs);
     match context.format {
         ResultFormat::Json => context.printer.json(&json!({"outputs": outputs, "seed": args.seed})),
+        ResultFormat::Text => context.printer.data(args.out.display()),
+    }
+}
+
+fn pack(args: &ModelPackArgs, context: &Context) -> anyhow::Result<()> {
+    context.check_output(&args.out)?;
+    let checkpoints = args.models.iter().map(NetworkName::checkpoint).collect::<Result<Vec<_>, _>>()?;
+    let text_tower = if args.keep_text_tower { StoredTower::Kept } else { StoredTower::LeftOut };
+    seg_nn::pack(&checkpoints, Packing { precision: args.store.precision(), text_tower }, &args.out)?;
+    let outputs = json!({"model": args.out.display().to_string()});
+    context.progress.result(&outputs);
+    match context.format {
+        ResultFormat::Json => context.printer.json(&json!({"outputs": outputs})),
         ResultFormat::Text => context.printer.data(args.out.display()),
     }
 }

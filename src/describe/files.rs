@@ -45,7 +45,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 20] = [
+const FILES: [(&str, &str, Direction, Content); 27] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -62,14 +62,22 @@ const FILES: [(&str, &str, Direction, Content); 20] = [
     ("eval", "truth", Input, Labels),
     ("eval", "out", Output, Folder),
     ("eval", "legend", Input, Legend),
+    ("train", "config", Input, Config),
+    ("train", "data", Input, Folder),
+    ("train", "out", Output, Folder),
+    ("train", "legend", Input, Legend),
+    ("train", "init", Input, Model),
     ("model info", "model", Input, Model),
     ("model init", "config", Input, Config),
     ("model init", "out", Output, Model),
+    ("model pack", "models", Input, Model),
+    ("model pack", "out", Output, Model),
     ("man", "out", Output, Folder),
 ];
 
 /// Command, required parameter, the flag that makes it optional.
-const REQUIRED_UNLESS: [(&str, &str, &str); 2] = [("infer", "out", "dry-run"), ("tile", "inputs", "list")];
+const REQUIRED_UNLESS: [(&str, &str, &str); 3] =
+    [("infer", "out", "dry-run"), ("tile", "inputs", "list"), ("train", "config", "resume")];
 
 /// What a parameter's value names, if anything.
 pub(crate) fn of(command: &str, name: &str) -> Option<Files> {

@@ -1,6 +1,7 @@
 //! Types of values, by the types that clap parses them into.
 
-use crate::value::{BandList, ByteSize, DeviceArg, KeyValue};
+use crate::network::NetworkName;
+use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, Setting};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
 use seg_run::{Batch, Overlap, Scaling};
@@ -63,6 +64,7 @@ impl Kind {
             (TypeId::of::<String>(), Self::String),
             (TypeId::of::<SplitBy>(), Self::String),
             (TypeId::of::<PathBuf>(), Self::Path),
+            (TypeId::of::<NetworkName>(), Self::Path),
             (TypeId::of::<usize>(), Self::Integer),
             (TypeId::of::<u64>(), Self::Integer),
             (TypeId::of::<NonZeroUsize>(), Self::Integer),
@@ -73,6 +75,7 @@ impl Kind {
             (TypeId::of::<Batch>(), Self::Batch),
             (TypeId::of::<Scaling>(), Self::Scaling),
             (TypeId::of::<KeyValue>(), Self::KeyValue),
+            (TypeId::of::<Setting>(), Self::KeyValue),
             (TypeId::of::<DeviceArg>(), Self::Device),
             (TypeId::of::<Shares>(), Self::Shares),
         ];

@@ -4,6 +4,7 @@ use super::Job;
 use super::outputs::side_car;
 use crate::context::Existing;
 use crate::diagnostic::Advice;
+use crate::network::NetworkName;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -22,12 +23,11 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
             let text = format!("{other} and {what} would both be written to {}", path.display());
             return Err(Advice::new(text, "give each output a name of its own"));
         }
-        let description = job.model.with_extension("toml");
-        let read = [
-            ("input", Path::new(&job.input)),
-            ("network", &job.model),
-            ("network's description", &description),
-        ];
+        let mut read = vec![("input", PathBuf::from(&job.input))];
+        if let NetworkName::File(network) = &job.model {
+            read.push(("network", network.clone()));
+            read.push(("network's description", network.with_extension("toml")));
+        }
         if let Some((other, _)) = read.iter().find(|(_, read)| same_file(read, path)) {
             let text = format!("{what} would replace the {other}, {}", path.display());
             return Err(Advice::new(text, "write to another file; --overwrite is for earlier results"));

@@ -7,6 +7,7 @@ pub(crate) mod report;
 
 pub(crate) use outputs::{OutputFiles, Wanted};
 
+use crate::network::NetworkName;
 use anyhow::Context as _;
 use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
 use seg_grid::{Blend, Observer, RasterSource};
@@ -16,7 +17,6 @@ use seg_run::{
     Batch, Footprint, Fresh, Network, Normalizer, Outcome, Overlap, Plan, PlanRequest, RunKey, Scaling,
     WorkFolder,
 };
-use std::path::PathBuf;
 use tch::Device;
 
 /// All that decides how a raster is segmented.
@@ -24,7 +24,7 @@ use tch::Device;
 pub(crate) struct Job {
     /// Any name that GDAL can open.
     pub input: String,
-    pub model: PathBuf,
+    pub model: NetworkName,
     pub outputs: Wanted,
     pub format: OutputFormat,
     pub creation_options: Vec<String>,
@@ -84,7 +84,7 @@ const TILE: usize = 512;
 
 /// Opens everything, runs the network once on an empty tile, and plans.
 pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {
-    let LoadedModel { card, network, fingerprint } = seg_nn::load(&job.model, job.device)?;
+    let LoadedModel { card, network, fingerprint } = job.model.load(job.device)?;
     let legend = legend_of(job, &card.classes)?;
     let bands = match &job.bands {
         Some(bands) => BandSelection::Explicit(bands.clone()),
@@ -123,9 +123,8 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     parameters.push(("tile", grid.tile_size().to_string()));
     parameters.push(("overlap", (grid.x().tile().saturating_sub(grid.x().stride())).to_string()));
     let key = RunKey(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-    let footprint = Footprint::measure(&network, grid.tile_size()).with_context(|| {
-        format!("{} does not run on tiles of {} pixels", job.model.display(), grid.tile_size())
-    })?;
+    let footprint = Footprint::measure(&network, grid.tile_size())
+        .with_context(|| format!("{} does not run on tiles of {} pixels", job.model, grid.tile_size()))?;
     let kept = match job.fresh {
         Fresh::Resume => WorkFolder::columns_of(&WorkFolder::path_for(&job.outputs.classes)),
         _ => None,
@@ -206,7 +205,7 @@ fn legend_of(job: &Job, classes: &[seg_nn::ClassSpec]) -> anyhow::Result<Legend>
     let mut renamed = Vec::with_capacity(own.len());
     for class in own {
         let Some(named) = given.get(class.id) else {
-            let (id, name, model) = (class.id.0, class.name, job.model.display());
+            let (id, name, model) = (class.id.0, class.name, &job.model);
             anyhow::bail!("the legend has no class {id}, which {model} calls {name}");
         };
         renamed.push(named.clone());

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use seg_data::DataSet;
 use seg_grid::{Blend, EdgePolicy};
+use seg_nn::StoredPrecision;
 use seg_run::ProbabilityType;
 
 /// What the log looks like.
@@ -98,6 +99,25 @@ pub(crate) enum TileFormat {
     Gtiff,
     /// PNG with a world file
     Png,
+}
+
+/// The precision of stored weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreChoice {
+    /// Half precision: half the size, enough for inference
+    F16,
+    /// As they were trained
+    F32,
+}
+
+impl StoreChoice {
+    /// What the checkpoint calls it.
+    pub(crate) const fn precision(self) -> StoredPrecision {
+        match self {
+            Self::F16 => StoredPrecision::F16,
+            Self::F32 => StoredPrecision::F32,
+        }
+    }
 }
 
 impl BlendChoice {

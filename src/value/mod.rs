@@ -7,18 +7,20 @@ mod key_value;
 mod length;
 mod memory;
 mod scaling;
+mod setting;
 mod split;
 mod tiling;
 
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
     BlendChoice, DataSetChoice, EdgeChoice, LogFormat, ProbabilityChoice, ProgressChoice, RasterFormat,
-    ReadErrorChoice, TileFormat,
+    ReadErrorChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};
 pub(crate) use scaling::scaling;
+pub(crate) use setting::{Setting, setting};
 pub(crate) use split::{split_by, split_shares};
 pub(crate) use tiling::{batch, overlap};

@@ -82,6 +82,9 @@ fn crates_keep_out_what_they_exist_to_keep_out() {
     assert_eq!(own("seg-nn"), ["seg-torch"]);
     assert_eq!(own("seg-torch"), Vec::<&str>::new());
     assert_eq!(own("seg-grid"), Vec::<&str>::new());
+    assert_eq!(own("seg-events"), Vec::<&str>::new());
+    graph.refuse("seg-events", &GEO);
+    graph.refuse("seg-events", &TORCH);
     for library in graph.members() {
         let direct = graph.direct(library);
         assert!(

@@ -7,4 +7,5 @@ mod odd_rasters;
 mod program;
 mod scene;
 mod stopping;
+mod train;
 mod transcripts;

@@ -85,6 +85,57 @@ pub enum Error {
     /// A pool of threads that could not be made.
     #[error("cannot start {threads} threads")]
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },
+    /// A folder without chips.
+    #[error("{} holds no {}", folder.display(), crate::Manifest::NAME)]
+    NoManifest { folder: PathBuf },
+    /// Chips without labels.
+    #[error("{chips} of the {of} {split} chips of {} have no label", folder.display())]
+    UnlabeledChips { folder: PathBuf, split: crate::Split, chips: usize, of: usize },
+    /// A split without chips.
+    #[error("{} has no {split} chips{}", folder.display(), excluded_in_words(*excluded))]
+    EmptySplit { folder: PathBuf, split: crate::Split, excluded: usize, has: String },
+    /// Classes that a model has and labels do not.
+    #[error("the model has {}, the labels of {} do not", classes_in_words(missing), folder.display())]
+    ClassesNotInLabels { folder: PathBuf, missing: Vec<String>, model: Vec<String>, labels: Vec<String> },
+    /// Classes that labels have and a model does not.
+    #[error("the labels of {} have {}, the model does not", folder.display(), classes_in_words(classes))]
+    ClassesNotInModel { folder: PathBuf, classes: Vec<String>, model: Vec<String> },
+    /// Classes that come nowhere in a split.
+    #[error("no {split} chip shows {}", classes_in_words(classes))]
+    AbsentClasses { split: crate::Split, classes: Vec<String> },
+    /// A chip that the manifest names and that is not there.
+    #[error("{} names the chip {chip}, which is not there", crate::Manifest::NAME)]
+    MissingChip { chip: PathBuf },
+    /// A chip of another size than the manifest says.
+    #[error("{name} has {got} pixels, the manifest says {expected}")]
+    ChipSize { name: String, got: seg_grid::Size, expected: seg_grid::Size },
+    /// A window that reaches beyond its chip.
+    #[error("{window} reaches beyond {name}")]
+    OutsideChip { name: String, window: seg_grid::Window },
+    /// Chips whose bands do not fit a model.
+    #[error("cannot take {needed} bands from {name}")]
+    ChipBands { name: String, needed: usize, source: Box<seg_gdal::Error> },
+    /// A label chip that is not one band of bytes.
+    #[error("{name} is no label chip: it has {has}")]
+    NotALabelChip { name: String, has: String },
+    /// Ids in a label chip that the folder's legend does not have.
+    #[error("{name} has ids that legend.toml does not have: {}", listed(ids))]
+    UnknownLabelIds { name: String, ids: Vec<String> },
+    /// A setting that cannot be used.
+    #[error("{key} must be {must}, not {got}")]
+    Setting { key: &'static str, must: String, got: String },
+    /// A pattern that is none.
+    #[error("the pattern \"{pattern}\" of exclude cannot be used")]
+    ExcludePattern { pattern: String, source: Box<regex::Error> },
+    /// Changes of color for images that have none.
+    #[error("photometric distortion needs red, green and blue, but the model takes {bands} bands")]
+    PhotometricBands { bands: usize },
+    /// A thread that could not be started.
+    #[error("cannot start a thread that loads samples")]
+    LoaderThread { source: std::io::Error },
+    /// A thread that ended before its time.
+    #[error("a thread that loads samples ended unexpectedly")]
+    LoaderEnded,
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -99,6 +150,17 @@ fn listed(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+fn classes_in_words(names: &[String]) -> String {
+    match names {
+        [only] => format!("the class {only}"),
+        _ => format!("the classes {}", listed(names)),
+    }
+}
+
+fn excluded_in_words(excluded: usize) -> String {
+    if excluded == 0 { String::new() } else { format!(": `exclude` leaves out all {excluded}") }
 }
 
 impl Error {
@@ -141,7 +203,44 @@ impl Error {
                  `--split train=1` or, with several files, `--split-by file`"
                     .to_owned(),
             ),
-            _ => None,
+            _ => self.training_hint(),
         }
+    }
+
+    /// See [`Error::hint`], for what comes up when samples are loaded.
+    fn training_hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoManifest { .. } => {
+                "`rs-seg tile IMAGES --labels LABELS --legend LEGEND --out FOLDER` makes one".to_owned()
+            }
+            Self::UnlabeledChips { .. } => "tile again with `--labels`".to_owned(),
+            Self::EmptySplit { excluded: 0, has, .. } => {
+                format!("the folder has {has}; `train` and `val` of [data] choose the splits")
+            }
+            Self::EmptySplit { .. } => "check the patterns of `exclude` in [data]".to_owned(),
+            Self::ClassesNotInLabels { model, labels, .. } => {
+                format!("the model has {}; the labels have {}", listed(model), listed(labels))
+            }
+            Self::ClassesNotInModel { model, .. } => format!(
+                "the model has {}; add the others to its classes, or tile with a legend that leaves them out, \
+                 so that their pixels are ignored",
+                listed(model)
+            ),
+            Self::AbsentClasses { .. } => {
+                "split otherwise, take the classes out of the model, or set `absent-classes = \"allow\"` in [data]"
+                    .to_owned()
+            }
+            Self::MissingChip { .. } | Self::ChipSize { .. } | Self::UnknownLabelIds { .. } => {
+                "the folder was changed after it was made: tile again".to_owned()
+            }
+            Self::NotALabelChip { .. } => "label chips are one band of bytes, as `rs-seg tile` makes them".to_owned(),
+            Self::ChipBands { needed, .. } => {
+                let bands: Vec<_> = (1..=*needed).map(|band| band.to_string()).collect();
+                format!("`bands = [{}]` in [data] chooses bands by their numbers", bands.join(", "))
+            }
+            Self::PhotometricBands { .. } => "set `photometric = false` in [augment]".to_owned(),
+            _ => return None,
+        };
+        Some(text)
     }
 }

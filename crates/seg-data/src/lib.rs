@@ -5,6 +5,8 @@
 //!   [`check_no_leak`] checks that on any manifest.
 //! * [`expand`] and [`pair`] find the files a user means, [`DataSet`] knows the layout of public data sets, and
 //!   [`find_convention`] how their labels write classes.
+//! * [`Loader`] turns a [`ChipSet`] into an endless stream of augmented [`Batch`]es, the same for any number of
+//!   threads.
 //! * [`compare`] counts a [`CompareJob`]'s pixels by truth and prediction.
 //!
 //! Labels are never resampled and codes off the legend never silently mapped: what does not lie on the image's
@@ -39,6 +41,7 @@ mod slots;
 mod split;
 mod statistics;
 mod tile;
+mod training;
 mod windows;
 
 pub use compare::{CompareJob, Comparison, compare};
@@ -55,3 +58,7 @@ pub use split::{
 };
 pub use statistics::{BandStatistics, Statistics};
 pub use tile::{Existing, LabelInput, SplitRequest, TileJob, TileSummary, tile};
+pub use training::{
+    AbsentClasses, AugmentSettings, Batch, ChipSet, DataSettings, InputScale, Loader, LoaderPlan, Sample,
+    ScaleDistribution, check_chips, sample,
+};

@@ -164,8 +164,8 @@ impl Fusion {
     }
 }
 
-/// Vectors of the last dimension divided by their length.
-fn unit_length(xs: &Tensor) -> Forward {
-    let length = xs.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)?.f_clamp_min(NORM_EPS)?;
+/// Vectors of the last dimension divided by their length: (…, D) -> (…, D).
+pub(crate) fn unit_length(xs: &Tensor) -> Forward {
+    let length = xs.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)?.f_clamp_min(NORM_EPS)?; // (…, 1)
     xs.f_div(&length)
 }

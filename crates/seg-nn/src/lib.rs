@@ -5,6 +5,8 @@
 //! * [`Config`] tells what network to build; [`BemSeg`] is the network, to train or to
 //!   [`prepare`](BemSeg::prepare) for inference.
 //! * [`save_checkpoint`] and [`Checkpoint`] write and read networks; [`init_untrained`] makes a new one.
+//! * [`Criterion`] tells how far a network's output is from labels; [`trainable`] lists what may change.
+//! * [`transfer`] starts a network from another one's weights.
 //! * [`describe`] counts parameters and multiplications.
 //! * [`hash_fill`] makes weights in closed form, to compare activations with a reference program.
 //!
@@ -42,6 +44,7 @@ mod hash_fill;
 mod head;
 mod init;
 mod layers;
+mod loss;
 mod model;
 mod safetensors_file;
 mod tap;
@@ -51,7 +54,8 @@ pub use alignment::TextPart;
 pub use bemseg::{BemSeg, BemSegOutput};
 pub use card::{ClassSpec, InputSpec, ModelCard, OutputKind};
 pub use checkpoint::{
-    Checkpoint, CheckpointContents, StoredPrecision, StoredTower, init_untrained, save_checkpoint,
+    Checkpoint, CheckpointContents, Packing, StoredPrecision, StoredTower, Transfer, init_untrained, pack,
+    save_checkpoint, transfer,
 };
 pub use clip::tokenize;
 pub use config::{
@@ -61,9 +65,12 @@ pub use config::{
 pub use count::{InputFacts, ModelFacts, PartFacts, describe};
 pub use device::parse_device;
 pub use error::Error;
-pub use groups::ParameterGroup;
+pub use groups::{ParameterGroup, buffers, trainable};
 pub use hash_fill::{fnv1a64, hash_fill, hash_fill_all, hash_uniform};
 pub use init::initialize;
 pub use layers::Mode;
-pub use model::{LoadedModel, Logits, Scores, SegModel, load};
+pub use loss::{
+    ContrastMemory, CpcAbsent, CpcCategory, CpcReduce, Criterion, Denominator, LossSettings, Losses,
+};
+pub use model::{LoadedModel, Logits, Scores, SegModel, load, load_bytes};
 pub use tap::Tap;

@@ -1,11 +1,13 @@
 //! The one interface of all networks, and how a file becomes one.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::card::ModelCard;
+use crate::checkpoint::Checkpoint;
 use crate::device::check_device;
 use crate::error::Error;
 use crate::{checkpoint, torchscript};
@@ -116,10 +118,31 @@ pub fn load(path: &Path, device: Device) -> Result<LoadedModel, Error> {
     check_device(device)?;
     fs::metadata(path).map_err(Error::read(path))?;
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("safetensors") => checkpoint::load_for_inference(path, device),
+        Some("safetensors") => checkpoint::load_for_inference(Checkpoint::read(path)?, device),
         Some("pt" | "ts" | "torchscript") => torchscript::load(path, device),
         _ => Err(Error::UnknownFormat { path: path.to_owned() }),
     }
+}
+
+/// Reads a checkpoint that is in memory already, ready for inference; `name` stands for its path in messages.
+///
+/// # Errors
+/// When the bytes are damaged or no checkpoint, or when the device cannot be used.
+///
+/// # Examples
+/// ```
+/// use tch::Device;
+///
+/// let error = seg_nn::load_bytes(b"not a network".as_slice(), "built-in", Device::Cpu).unwrap_err();
+/// assert!(error.to_string().starts_with("built-in is not a whole safetensors file"));
+/// ```
+pub fn load_bytes(
+    bytes: impl Into<Cow<'static, [u8]>>,
+    name: &str,
+    device: Device,
+) -> Result<LoadedModel, Error> {
+    check_device(device)?;
+    checkpoint::load_for_inference(Checkpoint::from_bytes(bytes, name)?, device)
 }
 
 /// Checks a tensor at a network's entrance, so that what libtorch would refuse deep inside is told here.

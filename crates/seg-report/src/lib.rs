@@ -1,8 +1,9 @@
 //! Renders scores and previews as tables, JSON and pictures.
 //!
 //! * [`Report`] holds what an evaluation found and serializes to the JSON that others rely on;
-//!   [`table`] and [`markdown`] write it for people.
+//!   [`table`] and [`markdown`] write it for people, [`confusion_png`] draws the confusion matrix.
 //! * [`preview_png`] draws an image beside its classes; [`stretch`] makes it of any data type.
+//! * [`sample_png`] draws a sample of a training beside its truth and its prediction.
 //!
 //! Nothing here reads or writes a file.
 //!
@@ -18,16 +19,21 @@
 //! ```
 
 mod canvas;
+mod confusion_picture;
 mod error;
 mod markdown;
+mod paint;
 mod preview;
 mod report;
+mod sample_picture;
 mod stretch;
 mod table;
 
+pub use confusion_picture::confusion_png;
 pub use error::Error;
 pub use markdown::markdown;
 pub use preview::{PANEL_SIDE, Preview, preview_png};
 pub use report::{ClassReport, Evaluation, Protocol, Report};
+pub use sample_picture::sample_png;
 pub use stretch::stretch;
 pub use table::table;

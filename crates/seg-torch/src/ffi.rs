@@ -30,9 +30,23 @@ unsafe extern "C" {
         input: *const C_tensor,
         out: *mut *mut C_tensor,
     ) -> c_int;
+    pub(crate) fn seg_torch_fused_adamw(
+        weights: *const *mut C_tensor,
+        gradients: *const *mut C_tensor,
+        first: *const *mut C_tensor,
+        second: *const *mut C_tensor,
+        count: usize,
+        step: f64,
+        rate: f64,
+        beta1: f64,
+        beta2: f64,
+        decay: f64,
+        eps: f64,
+    ) -> c_int;
     pub(crate) fn seg_torch_set_deterministic(on: c_int) -> c_int;
     pub(crate) fn seg_torch_cpu_autocast() -> c_int;
     pub(crate) fn seg_torch_set_cpu_autocast(on: c_int) -> c_int;
+    pub(crate) fn seg_torch_keep_freed_memory() -> c_int;
     pub(crate) fn seg_torch_has_mkl() -> c_int;
     pub(crate) fn seg_torch_has_mkldnn() -> c_int;
     pub(crate) fn seg_torch_has_openmp() -> c_int;

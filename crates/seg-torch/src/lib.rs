@@ -3,6 +3,7 @@
 //!
 //! * [`ScriptModule`] runs a TorchScript file, frozen, the same bits on every call and from many threads.
 //! * [`channels_last`] lays tensors out as convolutions on processors like them.
+//! * [`fused_adamw`] is libtorch's own optimizer step, one call for many weights.
 //! * [`set_deterministic`], [`set_intra_op_threads`] and [`CpuAutocast`] are libtorch's settings.
 //! * [`build_info`] and [`devices`] tell what this libtorch is and where it can compute.
 //!
@@ -12,6 +13,7 @@
 //! assert_eq!(seg_torch::devices()[0].id, "cpu");
 //! ```
 
+mod adamw;
 mod error;
 mod ffi;
 mod info;
@@ -19,8 +21,9 @@ mod memory_format;
 mod script;
 mod settings;
 
+pub use adamw::{AdamWSlot, AdamWStep, fused_adamw};
 pub use error::Error;
 pub use info::{BuildInfo, DeviceInfo, build_info, devices};
 pub use memory_format::{channels_last, is_channels_last};
 pub use script::ScriptModule;
-pub use settings::{CpuAutocast, Determinism, set_deterministic, set_intra_op_threads};
+pub use settings::{CpuAutocast, Determinism, keep_freed_memory, set_deterministic, set_intra_op_threads};

@@ -35,6 +35,16 @@ pub fn set_intra_op_threads(threads: u16) {
     tch::set_num_threads(i32::from(threads.max(1)));
 }
 
+/// Makes the process keep the memory that it frees, for the rest of its life; says whether the system's
+/// allocator can.
+///
+/// A training step frees and takes the same memory again and again: kept, its pages need not be cleared anew.
+/// Inference should not do this, for its memory is planned.
+pub fn keep_freed_memory() -> bool {
+    // SAFETY: sets numbers of the C library's allocator, which it may be told at any time.
+    unsafe { ffi::seg_torch_keep_freed_memory() != 0 }
+}
+
 /// Runs operators of this thread that profit in bfloat16 while it lives (mixed precision on the processor).
 ///
 /// # Examples

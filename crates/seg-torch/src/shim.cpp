@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/ops/_fused_adamw.h>
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
@@ -10,8 +11,12 @@
 #include <torch/script.h>
 #include <torch/version.h>
 
+#include <malloc.h>
+
+#include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -109,6 +114,42 @@ int seg_torch_set_deterministic(int on) {
   });
 }
 
+// One AdamW step over all weights of a group: libtorch's own fused kernel. It walks memory linearly, so
+// gradients are brought to their weight's layout first; moments were made in it.
+int seg_torch_fused_adamw(at::Tensor* const* weights, at::Tensor* const* gradients, at::Tensor* const* first,
+                          at::Tensor* const* second, std::size_t count, double step, double rate, double beta1,
+                          double beta2, double decay, double eps) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    std::vector<at::Tensor> w, g, m, v, steps;
+    at::Tensor number;
+    for (std::size_t i = 0; i < count; ++i) {
+      const at::Tensor& weight = *weights[i];
+      at::Tensor gradient = *gradients[i];
+      TORCH_CHECK(gradient.sizes() == weight.sizes() && first[i]->sizes() == weight.sizes() &&
+                      second[i]->sizes() == weight.sizes(),
+                  "a weight, its gradient and its moments differ in shape");
+      if (gradient.strides() != weight.strides() || gradient.scalar_type() != weight.scalar_type()) {
+        gradient = at::empty_like(weight).copy_(gradient);
+      }
+      for (at::Tensor* moment : {first[i], second[i]}) {
+        if (moment->strides() != weight.strides()) *moment = at::empty_like(weight).copy_(*moment);
+      }
+      if (!number.defined()) number = at::full({}, step, weight.options().dtype(at::kFloat));
+      w.push_back(weight);
+      g.push_back(gradient);
+      m.push_back(*first[i]);
+      v.push_back(*second[i]);
+      steps.push_back(number);
+    }
+    if (count > 0) {
+      at::_fused_adamw_(w, g, m, v, {}, steps, rate, beta1, beta2, decay, eps, /*amsgrad=*/false,
+                        /*maximize=*/false);
+    }
+    return OK;
+  });
+}
+
 int seg_torch_cpu_autocast() { return at::autocast::is_autocast_enabled(at::kCPU); }
 
 int seg_torch_set_cpu_autocast(int on) {
@@ -118,6 +159,18 @@ int seg_torch_set_cpu_autocast(int on) {
     if (on == 0) at::autocast::clear_cache();
     return OK;
   });
+}
+
+// Large blocks come from the heap and stay in it when they are freed: a training step frees and asks for the
+// same gigabytes again and again, and every page that goes back to the system has to be cleared anew.
+int seg_torch_keep_freed_memory() {
+#ifdef __GLIBC__
+  const int threshold = 1 << 30;
+  return mallopt(M_MMAP_THRESHOLD, threshold) == 1 && mallopt(M_TRIM_THRESHOLD, INT32_MAX) == 1 &&
+         mallopt(M_TOP_PAD, 256 << 20) == 1;
+#else
+  return 0;
+#endif
 }
 
 int seg_torch_has_mkl() { return at::hasMKL(); }

@@ -28,6 +28,8 @@ pub enum SplitBy {
     /// Whole files.
     File,
     /// All files with the same text in the first group of the pattern, or in the whole match.
+    ///
+    /// Groups that are named after splits decide themselves: `(?<test>scene5)|(?<val>scene2)|(?<train>scene)`.
     Pattern(Regex),
     /// Each file has its split already; nothing is dealt out and no buffer is kept.
     Given(Vec<Split>),
@@ -109,6 +111,14 @@ pub fn assign_splits(
             groups
         }
         SplitBy::File => chips.iter().map(|chip| chip.source).collect(),
+        SplitBy::Pattern(pattern) if names_splits(pattern) => {
+            let of_source = named_splits(sources, pattern)?;
+            let mut splits: Vec<_> = chips.iter().map(|chip| Some(of_source[chip.source])).collect();
+            for plane in &planes {
+                drop_conflicts(plane, &mut splits, plan.buffer);
+            }
+            return Ok(Assignment { splits, block });
+        }
         SplitBy::Pattern(pattern) => {
             let of_source = pattern_groups(sources, pattern)?;
             chips.iter().map(|chip| of_source[chip.source]).collect()
@@ -226,6 +236,25 @@ fn pattern_groups(sources: &[SplitSource], pattern: &Regex) -> Result<Vec<usize>
             Ok(*numbers.entry(key.as_str().to_owned()).or_insert(next))
         })
         .collect()
+}
+
+/// Whether the groups of a pattern are named after splits.
+fn names_splits(pattern: &Regex) -> bool {
+    pattern.capture_names().flatten().any(|name| Split::ALL.iter().any(|split| split.name() == name))
+}
+
+/// The split of every raster, by which of the pattern's groups its name matches.
+fn named_splits(sources: &[SplitSource], pattern: &Regex) -> Result<Vec<Split>, Error> {
+    let split = |source: &SplitSource| {
+        let found = pattern.captures(&source.name);
+        let found =
+            found.and_then(|found| Split::ALL.into_iter().find(|split| found.name(split.name()).is_some()));
+        found.ok_or_else(|| Error::PatternWithoutMatch {
+            pattern: pattern.to_string(),
+            name: source.name.clone(),
+        })
+    };
+    sources.iter().map(split).collect()
 }
 
 /// Drops validation chips that overlap test chips, then training chips too close to either.
@@ -362,6 +391,21 @@ mod tests {
         let mut three = by_scene[..3].to_vec();
         three.sort_unstable();
         assert_eq!(three, Split::ALL);
+    }
+
+    #[test]
+    fn groups_named_after_splits_decide() {
+        let pattern = "(?<test>scene5)|(?<val>scene2)|(?<train>scene)";
+        let by = SplitBy::Pattern(Regex::new(pattern).expect("a pattern"));
+        let sources = ["a/scene1.tif", "a/scene2.tif", "a/scene5.tif"].map(|name| source(name, None));
+        let all: Vec<_> = (0..3).flat_map(|i| chips(i, Size::square(20), 10, 0)).collect();
+        let got = assign_splits(&sources, &all, &plan(by.clone(), 0, 0), 10).expect("assigned");
+        let expected = [Split::Train, Split::Val, Split::Test];
+        assert!(all.iter().zip(&got.splits).all(|(chip, split)| *split == Some(expected[chip.source])));
+        let error = assign_splits(&[source("b.tif", None)], &all[..4], &plan(by, 0, 0), 10);
+        assert!(
+            matches!(error.expect_err("no match"), Error::PatternWithoutMatch { name, .. } if name == "b.tif")
+        );
     }
 
     #[test]

@@ -137,6 +137,15 @@ pub enum TokenizerKind {
     Words,
 }
 
+impl std::fmt::Display for TokenizerKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Clip => "clip",
+            Self::Words => "words",
+        })
+    }
+}
+
 /// Whether the text tower learns; its context vectors always do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,11 +1,13 @@
 //! Checkpoints: written, read, damaged.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use seg_nn::{
-    BemSeg, Checkpoint, CheckpointContents, Config, Error, SegModel as _, StoredPrecision, StoredTower,
-    TextPart, TowerTraining, init_untrained, initialize, load, save_checkpoint,
+    BemSeg, Checkpoint, CheckpointContents, Config, Criterion, Error, LossSettings, Mode, SegModel as _,
+    StoredPrecision, StoredTower, TextPart, TowerTraining, init_untrained, initialize, load, load_bytes,
+    save_checkpoint,
 };
 use serde_json::{Map, Value};
 use tch::nn::VarStore;
@@ -13,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
 /// The compact network, made tiny.
-fn tiny() -> Config {
+pub(crate) fn tiny() -> Config {
     let mut config = crate::configs::config("bemseg-small.toml");
     config.model.encoder.stem_width = 8;
     config.model.encoder.widths = [4, 4, 8, 8];
@@ -25,11 +27,16 @@ fn tiny() -> Config {
     config
 }
 
-fn image() -> Tensor {
+pub(crate) fn image() -> Tensor {
     (Tensor::arange(3 * 64 * 64, (Kind::Float, Device::Cpu)) * 0.37).sin().view([1, 3, 64, 64])
 }
 
-fn save(path: &Path, config: &Config, precision: StoredPrecision, text_tower: StoredTower) -> BemSeg {
+pub(crate) fn save(
+    path: &Path,
+    config: &Config,
+    precision: StoredPrecision,
+    text_tower: StoredTower,
+) -> BemSeg {
     let vs = VarStore::new(Device::Cpu);
     let network = BemSeg::new(&vs.root(), config, TextPart::Tower).unwrap();
     initialize(&vs, 7).unwrap();
@@ -40,6 +47,8 @@ fn save(path: &Path, config: &Config, precision: StoredPrecision, text_tower: St
         step: 42,
         metrics: Map::from_iter([("miou".to_owned(), Value::from(0.5))]),
         provenance: Map::from_iter([("data".to_owned(), Value::from("none"))]),
+        training: BTreeMap::new(),
+        training_state: Map::new(),
         precision,
         text_tower,
     };
@@ -96,6 +105,98 @@ fn half_precision_and_no_tower_are_smaller_and_nearly_equal() {
     assert!(error.to_string().contains("missing contexts, ln_final.bias"), "{error}");
 }
 
+/// A checkpoint in the middle of training, its weights as `precision` says.
+fn save_in_training(
+    path: &Path,
+    precision: StoredPrecision,
+    training: &BTreeMap<String, Tensor>,
+) -> Result<(), Error> {
+    let (config, vs) = (tiny(), VarStore::new(Device::Cpu));
+    let network = BemSeg::new(&vs.root(), &config, TextPart::Tower).unwrap();
+    initialize(&vs, 7).unwrap();
+    let contents = CheckpointContents {
+        config: &config,
+        network: &network,
+        weights: &vs,
+        step: 42,
+        metrics: Map::new(),
+        provenance: Map::new(),
+        training: training.iter().map(|(key, tensor)| (key.clone(), tensor.shallow_clone())).collect(),
+        training_state: Map::from_iter([("epoch".to_owned(), Value::from(3))]),
+        precision,
+        text_tower: StoredTower::Kept,
+    };
+    save_checkpoint(path, &contents)
+}
+
+#[test]
+fn what_training_needs_comes_back_as_it_was() {
+    let dir = TempDir::new().unwrap();
+    let (path, plain) = (dir.path().join("a.safetensors"), dir.path().join("plain.safetensors"));
+    // More than what is written at once, in an order of its own.
+    let moments = (Tensor::arange((1 << 21) + 6, (Kind::Float, Device::Cpu)) * 0.1).sin().view([2, -1]).tr();
+    let kinds = [Kind::Double, Kind::Int64, Kind::Int, Kind::Uint8, Kind::Bool, Kind::Half, Kind::BFloat16];
+    let kinds = kinds.iter().map(|kind| (format!("{kind:?}"), moments.slice(0, 0, 5, 1).to_kind(*kind)));
+    let mut training: BTreeMap<_, _> = kinds.collect();
+    training.insert("head.classify.weight/m".to_owned(), moments);
+    training.insert("nothing".to_owned(), Tensor::zeros([0, 3], (Kind::Float, Device::Cpu)));
+    save_in_training(&path, StoredPrecision::F16, &training).unwrap();
+    save(&plain, &tiny(), StoredPrecision::F16, StoredTower::Kept);
+
+    let checkpoint = Checkpoint::read(&path).unwrap();
+    assert_eq!(checkpoint.training_state["epoch"], 3);
+    let again = checkpoint.training_tensors().unwrap();
+    assert!(again.keys().eq(training.keys()));
+    for (key, tensor) in &again {
+        assert_eq!((tensor.kind(), tensor), (training[key].kind(), &training[key]), "{key}");
+    }
+    let plain_checkpoint = Checkpoint::read(&plain).unwrap();
+    assert!(plain_checkpoint.training_state.is_empty());
+    assert!(plain_checkpoint.training_tensors().unwrap().is_empty());
+    // The network is the same.
+    let vs = VarStore::new(Device::Cpu);
+    BemSeg::new(&vs.root(), &tiny(), TextPart::Tower).unwrap();
+    checkpoint.fill(&vs).unwrap();
+    assert_eq!(scores(&path), scores(&plain));
+}
+
+#[test]
+fn a_type_that_is_not_stored_is_told() {
+    let dir = TempDir::new().unwrap();
+    let training = BTreeMap::from([("x".to_owned(), Tensor::zeros([1], (Kind::ComplexFloat, Device::Cpu)))]);
+    let path = dir.path().join("a.safetensors");
+    let error = save_in_training(&path, StoredPrecision::F32, &training).unwrap_err();
+    assert!(error.to_string().contains("train/x is stored as ComplexFloat"), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no temporary file stays");
+}
+
+#[test]
+fn a_network_in_memory_infers_and_learns_on() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a.safetensors");
+    let network = save(&path, &tiny(), StoredPrecision::F32, StoredTower::Kept);
+    let bytes = fs::read(&path).unwrap();
+    let model = load_bytes(bytes.clone(), "built-in", Device::Cpu).unwrap();
+    assert_eq!(model.fingerprint, load(&path, Device::Cpu).unwrap().fingerprint);
+    assert_eq!(model.network.forward(&image()).unwrap().tensor(), &scores(&path));
+
+    let checkpoint = Checkpoint::from_bytes(bytes.clone(), "built-in").unwrap();
+    assert_eq!(checkpoint.text_part(), TextPart::Embeddings);
+    for part in [TextPart::Tower, TextPart::Embeddings] {
+        let vs = VarStore::new(Device::Cpu);
+        let again = BemSeg::new(&vs.root(), &checkpoint.config, part).unwrap();
+        checkpoint.fill(&vs).unwrap();
+        assert_eq!(vs.variables().contains_key("contexts"), part == TextPart::Tower);
+        let difference = largest_difference(
+            &again.class_embeddings().unwrap().unwrap(),
+            &network.class_embeddings().unwrap().unwrap(),
+        );
+        assert!(difference < 1e-6, "{part:?}: {difference}");
+    }
+    let error = Checkpoint::from_bytes(bytes[..200].to_vec(), "built-in").unwrap_err();
+    assert!(error.to_string().starts_with("built-in is not a whole safetensors file"), "{error}");
+}
+
 #[test]
 fn equal_seeds_make_equal_files() {
     let dir = TempDir::new().unwrap();
@@ -118,18 +219,27 @@ fn a_frozen_tower_does_not_learn_but_its_contexts_do() {
         let vs = VarStore::new(Device::Cpu);
         let network = BemSeg::new(&vs.root(), &config, TextPart::Tower).unwrap();
         initialize(&vs, 0).unwrap();
-        let output = network.forward_with(&image(), seg_nn::Mode::Train, &mut ()).unwrap();
-        (output.logits4.square().mean(Kind::Float) + output.score.unwrap().sum(Kind::Float)).backward();
+        let output = network.forward_with(&image(), Mode::Train, &mut ()).unwrap();
+        let criterion = Criterion::new(&LossSettings::default(), config.class.len()).unwrap();
+        let labels = Tensor::arange(64 * 64, (Kind::Int64, Device::Cpu)).remainder(5).view([1, 64, 64]);
+        criterion.losses(&output, &labels, &mut None).unwrap().total.backward();
         let variables = vs.variables();
-        let learned = |key: &str| variables[key].grad().defined();
-        (
-            learned("contexts"),
-            learned("transformer.resblocks.0.mlp.c_fc.weight"),
-            learned("visual.conv1.weight"),
-        )
+        let learns = |key: &str| {
+            let gradient = variables[key].grad();
+            gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0
+        };
+        [
+            "contexts",
+            "token_embedding.weight",
+            "transformer.resblocks.0.mlp.c_fc.weight",
+            "text_projection",
+            "visual.conv1.weight",
+            "gamma_v",
+        ]
+        .map(learns)
     };
-    assert_eq!(gradients(TowerTraining::Frozen), (true, false, true));
-    assert_eq!(gradients(TowerTraining::Trained), (true, true, true));
+    assert_eq!(gradients(TowerTraining::Frozen), [true, false, false, false, true, true]);
+    assert_eq!(gradients(TowerTraining::Trained), [true; 6]);
 }
 
 #[test]

@@ -7,5 +7,8 @@
 
 mod checkpoint;
 mod configs;
+mod gradients;
+mod losses;
 mod parity;
 mod torchscript;
+mod transfer;

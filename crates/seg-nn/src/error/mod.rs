@@ -1,5 +1,7 @@
 //! What can go wrong with networks and their files.
 
+mod hint;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +60,22 @@ pub enum Error {
         key: String,
         /// What is wrong with its value.
         problem: String,
+    },
+    /// A setting of the loss that cannot be meant, or a memory of it that does not fit.
+    #[error("{key}: {problem}")]
+    Loss {
+        /// The key, such as `loss.tau`.
+        key: String,
+        /// What is wrong with its value.
+        problem: String,
+    },
+    /// Labels that do not fit a network's output.
+    #[error("the loss takes labels {expected}, got {got}")]
+    Labels {
+        /// Shape, type and device expected.
+        expected: String,
+        /// Shape, type and device that came.
+        got: String,
     },
     /// A TorchScript file has no description beside it.
     #[error("{} needs a description beside it: {} does not exist", model.display(), toml.display())]
@@ -182,6 +200,28 @@ pub enum Error {
         /// The file's shape.
         found: Vec<i64>,
     },
+    /// A network of other bands than the one that its weights shall come from.
+    #[error("{} takes {found} bands, the network takes {expected}", path.display())]
+    Bands {
+        /// The file.
+        path: PathBuf,
+        /// The network's bands.
+        expected: i64,
+        /// The file's bands.
+        found: i64,
+    },
+    /// A network whose structure differs where no weight's shape tells it.
+    #[error("{}: {key} is {found}, the network's is {expected}", path.display())]
+    Structure {
+        /// The file.
+        path: PathBuf,
+        /// The key, such as `model.fusion.heads`.
+        key: &'static str,
+        /// The network's value.
+        expected: String,
+        /// The file's value.
+        found: String,
+    },
     /// A weight of a type that is not read.
     #[error("{}: {key} is stored as {found}, which cannot be read", path.display())]
     StoredKind {
@@ -194,67 +234,7 @@ pub enum Error {
     },
 }
 
-/// The least that a TorchScript file's description holds.
-const MINIMAL_DESCRIPTION: &str = "\
-[model]
-output = \"logits\"
-[input]
-bands = 3
-divide = 255.0
-mean = [0.0, 0.0, 0.0]
-std = [1.0, 1.0, 1.0]
-[[class]]
-id = 0
-name = \"background\"
-color = \"#000000\"
-[[class]]
-id = 1
-name = \"building\"
-color = \"#0000ff\"";
-
 impl Error {
-    /// What the user can do about it, where there is something.
-    ///
-    /// # Examples
-    /// ```
-    /// use seg_nn::Error;
-    ///
-    /// let error = Error::UnknownFormat { path: "net.onnx".into() };
-    /// assert!(error.hint().unwrap().contains(".safetensors"));
-    /// ```
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "check the path: a network is a checkpoint (.safetensors) or a TorchScript file (.pt)"
-            }
-            Self::UnknownFormat { .. } => {
-                "give a checkpoint (.safetensors) or a TorchScript file (.pt, .ts, .torchscript)"
-            }
-            Self::NoDescription { toml, .. } => {
-                return Some(format!("write {} with at least:\n{MINIMAL_DESCRIPTION}", toml.display()));
-            }
-            Self::Script(error) => return error.hint(),
-            Self::ScriptOutput { .. } => {
-                "the network must return (B, K, H, W) with one channel for each [[class]] of its .toml"
-            }
-            Self::Compute { reason, .. } if is_out_of_memory(reason) => {
-                "use a smaller --tile, fewer --threads or a smaller --batch"
-            }
-            Self::Prompt { .. } => "shorten the class's prompt or raise model.text.n-tok",
-            Self::NotSafetensors { .. } => "the file may be cut short: copy or download it again",
-            Self::NotACheckpoint { .. } => {
-                "give a checkpoint that rs-seg wrote, or export the network as TorchScript with a .toml beside it"
-            }
-            Self::Schema { .. } => "use the rs-seg that wrote it, or a newer one",
-            Self::Keys { .. } | Self::Shape { .. } => {
-                "the weights and the [model] section in its metadata belong to different networks"
-            }
-            Self::Device { .. } => "`rs-seg doctor` tells which devices there are; --device cpu always works",
-            _ => return None,
-        };
-        Some(text.to_owned())
-    }
-
     /// For `map_err`: a failure of libtorch while `action` was done.
     pub(crate) fn compute(action: &'static str) -> impl Fn(TchError) -> Self {
         move |error| Self::Compute { action, reason: first_line(&error) }
@@ -271,10 +251,6 @@ impl Error {
         let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
         Self::Toml { path: path.to_owned(), line, reason: error.message().replace('\n', " ") }
     }
-}
-
-fn is_out_of_memory(reason: &str) -> bool {
-    reason.contains("allocate") || reason.contains("out of memory")
 }
 
 fn first_line(error: &TchError) -> String {

@@ -1,0 +1,294 @@
+use crate::labels::opening;
+use crate::training::class_map::ClassMap;
+use crate::training::settings::{AbsentClasses, DataSettings};
+use crate::{ChipRecord, Error, Manifest, Split};
+use ndarray::{Array2, Array3};
+use regex::Regex;
+use seg_gdal::{BandIndex, BandSelection, GeoRaster, RawValues, ReadOptions};
+use seg_grid::{DataType, RasterSource as _, Size, Window};
+use seg_label::Legend;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The labeled chips of one split of a folder, with labels as the places of classes in a model.
+///
+/// It holds no pixels and no open files, so that any number of threads can read through it.
+#[derive(Debug, Clone)]
+pub struct ChipSet {
+    folder: PathBuf,
+    split: Split,
+    chips: Vec<ChipRecord>,
+    classes: Vec<String>,
+    map: ClassMap,
+    bands: usize,
+    selection: BandSelection,
+    absent: AbsentClasses,
+}
+
+impl ChipSet {
+    /// Opens a split of a folder that [`tile`](crate::tile()) made, for a model with these classes and bands.
+    ///
+    /// Sources that `exclude` names are left out if the split is that of training.
+    ///
+    /// # Errors
+    /// If the folder has no manifest or legend, the split has no chips or chips without labels, files are missing,
+    /// classes of the model and of the labels do not agree, or the bands cannot be had.
+    pub fn open(
+        folder: &Path,
+        split: Split,
+        classes: &[String],
+        bands: usize,
+        settings: &DataSettings,
+    ) -> Result<Self, Error> {
+        if !folder.join(Manifest::NAME).is_file() {
+            return Err(Error::NoManifest { folder: folder.to_path_buf() });
+        }
+        let selection = selection(settings, bands)?;
+        let chips = chips(folder, split, settings)?;
+        let legend = read_legend(folder)?;
+        let map = ClassMap::new(folder, &legend, classes, &chips)?;
+        let set = Self {
+            folder: folder.to_path_buf(),
+            split,
+            chips,
+            classes: classes.to_vec(),
+            map,
+            bands,
+            selection,
+            absent: settings.absent_classes,
+        };
+        for chip in &set.chips {
+            for file in std::iter::once(&chip.image).chain(&chip.label) {
+                let path = folder.join(file);
+                if !path.is_file() {
+                    return Err(Error::MissingChip { chip: path });
+                }
+            }
+        }
+        set.open_image(0)?;
+        Ok(set)
+    }
+
+    /// The number of chips, at least 1.
+    pub const fn len(&self) -> usize {
+        self.chips.len()
+    }
+
+    /// Never true: a set has at least one chip.
+    pub const fn is_empty(&self) -> bool {
+        self.chips.is_empty()
+    }
+
+    /// What the manifest says of a chip.
+    ///
+    /// # Panics
+    /// If there are not so many chips.
+    pub fn chip(&self, index: usize) -> &ChipRecord {
+        &self.chips[index]
+    }
+
+    /// Width and height of a chip.
+    ///
+    /// # Panics
+    /// If there are not so many chips.
+    pub fn size(&self, index: usize) -> Size {
+        self.chips[index].window.size()
+    }
+
+    /// The number of bands that images are read with.
+    pub const fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// The classes, in the order of their indices.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The split that the chips are of.
+    pub const fn split(&self) -> Split {
+        self.split
+    }
+
+    /// Reads a window of a chip: values (C, H, W), which pixels have data (H, W), and class indices (H, W) with
+    /// 255 for what is ignored.
+    ///
+    /// # Errors
+    /// If a file cannot be read, has another size than the manifest says, or holds ids without a class, or the
+    /// window reaches beyond the chip.
+    #[expect(clippy::type_complexity, reason = "three arrays whose shapes are told above")]
+    pub fn read(
+        &self,
+        index: usize,
+        window: Window,
+    ) -> Result<(Array3<f32>, Array2<bool>, Array2<u8>), Error> {
+        let (values, valid) = self.read_image(index, window)?;
+        Ok((values, valid, self.read_label(index, window)?))
+    }
+
+    /// Pixels of each class, by index, as the manifest has counted them.
+    pub fn class_pixels(&self) -> Vec<u64> {
+        let of_class = |class: &String| self.chips.iter().filter_map(|chip| chip.histogram.get(class)).sum();
+        self.classes.iter().map(of_class).collect()
+    }
+
+    /// Refuses a set in which a class comes nowhere, unless `absent-classes` allows it.
+    ///
+    /// A manifest that did not count its labels' pixels is passed.
+    ///
+    /// # Errors
+    /// If a class comes nowhere.
+    pub fn check_all_classes_occur(&self) -> Result<(), Error> {
+        let counted = self.chips.iter().all(|chip| chip.ignored.is_some());
+        if self.absent == AbsentClasses::Allow || !counted {
+            return Ok(());
+        }
+        let pixels = self.class_pixels();
+        let absent: Vec<_> = self
+            .classes
+            .iter()
+            .zip(pixels)
+            .filter(|(_, pixels)| *pixels == 0)
+            .map(|(name, _)| name.clone())
+            .collect();
+        if absent.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::AbsentClasses { split: self.split, classes: absent })
+        }
+    }
+
+    /// Opens an image, and checks its size and bands.
+    pub(crate) fn open_image(&self, index: usize) -> Result<GeoRaster, Error> {
+        let name = self.path(&self.chips[index].image);
+        let options = ReadOptions { bands: self.selection.clone(), ..ReadOptions::default() };
+        let raster = GeoRaster::open(&name, &options).map_err(|source| match source {
+            source @ (seg_gdal::Error::AmbiguousBands { .. } | seg_gdal::Error::NoSuchBand { .. }) => {
+                Error::ChipBands { name: name.clone(), needed: self.bands, source: Box::new(source) }
+            }
+            source => opening(&name)(source),
+        })?;
+        self.same_size(index, &name, &raster)?;
+        Ok(raster)
+    }
+
+    /// Values (C, H, W) of a window, and which of them were measured (H, W).
+    pub(crate) fn read_image(
+        &self,
+        index: usize,
+        window: Window,
+    ) -> Result<(Array3<f32>, Array2<bool>), Error> {
+        let mut raster = self.open_image(index)?;
+        self.inside(index, &self.chips[index].image, window)?;
+        let read = raster
+            .read(window)
+            .map_err(|source| Error::Read { name: self.path(&self.chips[index].image), source })?;
+        let shape = (window.height, window.width);
+        Ok(match read {
+            Some(patch) => (patch.values, patch.valid),
+            None => (Array3::zeros((self.bands, shape.0, shape.1)), Array2::from_elem(shape, false)),
+        })
+    }
+
+    /// Class indices (H, W) of a window, 255 for what is ignored.
+    pub(crate) fn read_label(&self, index: usize, window: Window) -> Result<Array2<u8>, Error> {
+        let Some(label) = &self.chips[index].label else {
+            return Err(self.unlabeled(1));
+        };
+        self.inside(index, label, window)?;
+        let name = self.path(label);
+        let options =
+            ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
+        let raster = GeoRaster::open(&name, &options).map_err(opening(&name))?;
+        self.same_size(index, &name, &raster)?;
+        let has = || raster.raster_profile().bands_in_words();
+        if raster.raster_profile().band_count != 1 || raster.profile().dtype != DataType::UInt8 {
+            return Err(Error::NotALabelChip { name, has: has() });
+        }
+        let patch = raster.read_raw(window).map_err(|source| Error::Raster {
+            action: "read labels of",
+            name: name.clone(),
+            source: Box::new(source),
+        })?;
+        let Some((band, RawValues::UInt8(mut ids))) = patch.bands.into_iter().next() else {
+            return Err(Error::NotALabelChip { name, has: has() });
+        };
+        let nodata = band.nodata.filter(|value| (0.0..=255.0).contains(value)).map(|value| value as u8);
+        self.map.apply(&mut ids, nodata).map_err(|ids| Error::UnknownLabelIds { name: name.clone(), ids })?;
+        Array2::from_shape_vec((window.height, window.width), ids)
+            .map_err(|_| Error::NotALabelChip { name, has: has() })
+    }
+
+    fn same_size(&self, index: usize, name: &str, raster: &GeoRaster) -> Result<(), Error> {
+        let (expected, got) = (self.size(index), raster.profile().size);
+        if got == expected { Ok(()) } else { Err(Error::ChipSize { name: name.to_owned(), got, expected }) }
+    }
+
+    fn inside(&self, index: usize, file: &str, window: Window) -> Result<(), Error> {
+        if Window::whole(self.size(index)).contains(window) {
+            Ok(())
+        } else {
+            Err(Error::OutsideChip { name: self.path(file), window })
+        }
+    }
+
+    fn unlabeled(&self, chips: usize) -> Error {
+        Error::UnlabeledChips { folder: self.folder.clone(), split: self.split, chips, of: self.chips.len() }
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.folder.join(file).to_string_lossy().into_owned()
+    }
+}
+
+/// The bands of the settings, or those that leave no doubt.
+fn selection(settings: &DataSettings, needed: usize) -> Result<BandSelection, Error> {
+    let Some(numbers) = &settings.bands else { return Ok(BandSelection::Auto { needed }) };
+    let bands: Option<Vec<_>> = numbers.iter().map(|&number| BandIndex::from_number(number)).collect();
+    bands.filter(|bands| bands.len() == needed).map(BandSelection::Explicit).ok_or_else(|| Error::Setting {
+        key: "bands",
+        must: format!("{needed} numbers from 1 on, one for each band of the model"),
+        got: format!("{numbers:?}"),
+    })
+}
+
+/// The chips of a split, all with labels and at least one.
+fn chips(folder: &Path, split: Split, settings: &DataSettings) -> Result<Vec<ChipRecord>, Error> {
+    let exclude = if split == settings.train { patterns(&settings.exclude)? } else { Vec::new() };
+    let all = Manifest::read(folder)?.chips;
+    let has: Vec<_> = Split::ALL
+        .iter()
+        .map(|split| format!("{} {split}", all.iter().filter(|chip| chip.split == *split).count()))
+        .collect();
+    let mut chips: Vec<_> = all.into_iter().filter(|chip| chip.split == split).collect();
+    let before = chips.len();
+    chips.retain(|chip| !exclude.iter().any(|pattern| pattern.is_match(&chip.source)));
+    if chips.is_empty() {
+        let has = format!("{} chips", has.join(", "));
+        return Err(Error::EmptySplit { folder: folder.to_path_buf(), split, excluded: before, has });
+    }
+    let unlabeled = chips.iter().filter(|chip| chip.label.is_none()).count();
+    if unlabeled > 0 {
+        let folder = folder.to_path_buf();
+        return Err(Error::UnlabeledChips { folder, split, chips: unlabeled, of: chips.len() });
+    }
+    Ok(chips)
+}
+
+fn patterns(texts: &[String]) -> Result<Vec<Regex>, Error> {
+    let pattern = |text: &String| {
+        Regex::new(text)
+            .map_err(|source| Error::ExcludePattern { pattern: text.clone(), source: Box::new(source) })
+    };
+    texts.iter().map(pattern).collect()
+}
+
+fn read_legend(folder: &Path) -> Result<Legend, Error> {
+    let path = folder.join("legend.toml");
+    let text = fs::read_to_string(&path).map_err(|source| Error::File {
+        action: "read",
+        path: path.clone(),
+        source,
+    })?;
+    Legend::from_toml_str(&text).map_err(|source| Error::Legend { name: path.display().to_string(), source })
+}

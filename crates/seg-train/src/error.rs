@@ -1,0 +1,194 @@
+//! What a training could not do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tch::TchError;
+
+use crate::run_folder;
+
+/// What this crate could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A section of a configuration file cannot be understood.
+    #[error("{}: section [{name}] cannot be understood", path.display())]
+    Section {
+        /// The file.
+        path: PathBuf,
+        /// The section.
+        name: &'static str,
+        /// What is wrong with it.
+        source: Box<toml::de::Error>,
+    },
+    /// A setting has a value that cannot be meant.
+    #[error("{}: {key}: {problem}", path.display())]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// The key, such as `train.ema`.
+        key: String,
+        /// What is wrong with its value.
+        problem: String,
+    },
+    /// Settings cannot be written as TOML.
+    #[error("cannot write the settings as TOML")]
+    NotToml {
+        /// Why.
+        source: Box<toml::ser::Error>,
+    },
+    /// A file or folder of the run.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was being done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A run folder that is there already.
+    #[error("{} holds a training already: {} is there", path.display(), file.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+        /// One of its files: the checkpoint that can be resumed where there is one.
+        file: PathBuf,
+    },
+    /// A folder that another process trains in.
+    #[error("another rs-seg trains in {}", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to go on with.
+    #[error("{} holds no training to resume: {} is missing", path.display(), checkpoint.display())]
+    NothingToResume {
+        /// The folder.
+        path: PathBuf,
+        /// The checkpoint that was looked for.
+        checkpoint: PathBuf,
+    },
+    /// A run that was begun otherwise than it shall go on.
+    #[error("{} cannot be resumed, it was begun with other settings: {differing}", path.display())]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        differing: String,
+    },
+    /// A checkpoint without what resuming needs.
+    #[error("{} cannot be resumed: it holds no state of a training", path.display())]
+    NotResumable {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// A checkpoint whose state of training does not fit.
+    #[error("the checkpoint lacks {what} of the training")]
+    NoState {
+        /// The tensor or entry.
+        what: String,
+    },
+    /// A loss, gradient or weight that is not a number.
+    #[error("{what} of step {step} is not finite ({value})")]
+    NotFinite {
+        /// Which.
+        what: &'static str,
+        /// The step.
+        step: u64,
+        /// Its value.
+        value: f64,
+        /// Where the batch was saved.
+        batch: PathBuf,
+    },
+    /// Samples could not be had.
+    #[error(transparent)]
+    Data(#[from] seg_data::Error),
+    /// The network could not be built, run, read or written.
+    #[error(transparent)]
+    Network(#[from] seg_nn::Error),
+    /// libtorch refused something.
+    #[error(transparent)]
+    Torch {
+        /// Why.
+        #[from]
+        source: seg_torch::Error,
+    },
+    /// libtorch failed.
+    #[error("cannot {action}: {reason}")]
+    Compute {
+        /// What was being done.
+        action: &'static str,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// The classes of the configuration are no legend.
+    #[error("the classes of the configuration cannot be used")]
+    Legend(#[from] seg_label::Error),
+    /// The event file could not be read or written.
+    #[error(transparent)]
+    Events(#[from] seg_events::Error),
+    /// A picture could not be made.
+    #[error(transparent)]
+    Picture(#[from] seg_report::Error),
+    /// The caller asked the training to stop.
+    #[error("stopped at step {step}; {} goes on from there with --resume", path.display())]
+    Cancelled {
+        /// Steps done.
+        step: u64,
+        /// The folder of the run.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Exists { path, file } if *file == run_folder::last(path) => {
+                "--resume goes on with it, --overwrite begins anew; or choose another folder"
+            }
+            Self::Exists { .. } => "--overwrite removes it and begins anew; or choose another folder",
+            Self::Busy { .. } => "wait until it has ended, or choose another folder",
+            Self::NothingToResume { .. } => "begin it without --resume",
+            Self::OtherRun { .. } => {
+                "leave out --config and --set to go on as it was begun, or begin anew in another folder"
+            }
+            Self::NotResumable { .. } => {
+                "only last.safetensors of a run can be resumed; --init begins from any"
+            }
+            Self::NotFinite { batch, .. } => {
+                return Some(format!(
+                    "lower optimizer.lr or set optimizer.clip-norm; the batch is in {}",
+                    batch.display()
+                ));
+            }
+            Self::Compute { reason, .. }
+                if reason.contains("allocate") || reason.contains("out of memory") =>
+            {
+                "use a smaller train.batch with a larger train.accumulate, or a smaller train.crop-px"
+            }
+            Self::Data(error) => return error.hint(),
+            Self::Network(error) => return error.hint(),
+            Self::Torch { source } => return source.hint(),
+            Self::Legend(error) => return error.hint(),
+            Self::Events(error) => return error.hint(),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// For `map_err`: a failure of libtorch while `action` was done.
+    pub(crate) fn torch(action: &'static str) -> impl Fn(TchError) -> Self {
+        move |error| {
+            let text = error.to_string();
+            Self::Compute { action, reason: text.lines().next().unwrap_or_default().to_owned() }
+        }
+    }
+
+    /// For `map_err`: a file of the run.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { action, path: path.clone(), source }
+    }
+}

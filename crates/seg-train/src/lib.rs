@@ -1,0 +1,33 @@
+//! The only crate where chips meet gradients: it trains networks, exactly resumable.
+//!
+//! * [`TrainSettings`] are the sections of a configuration file that only training reads.
+//! * [`train`] does a [`TrainJob`]: samples from [`seg_data`], a network and losses from [`seg_nn`], and a
+//!   folder with metrics, TensorBoard events and checkpoints.
+//! * A [`TrainObserver`] hears of steps and validations, and can stop the training, which then goes on with
+//!   [`Start::Resume`] as if nothing had been.
+//! * [`learning_rate`] is the schedule, a pure function of the step.
+
+mod average;
+mod classes;
+mod error;
+mod learner;
+mod meter;
+mod observer;
+mod optimizer;
+mod recorder;
+mod run_folder;
+mod saved_run;
+mod schedule;
+mod settings;
+mod tensor;
+#[cfg(test)]
+mod testing;
+mod trainer;
+mod validate;
+
+pub use error::Error;
+pub use observer::{StepReport, TrainObserver, ValidationReport};
+pub use run_folder::Existing;
+pub use schedule::learning_rate;
+pub use settings::{Curve, LoopSettings, OptimizerSettings, Precision, ScheduleSettings, TrainSettings};
+pub use trainer::{Start, TrainJob, TrainSummary, resumable, train};

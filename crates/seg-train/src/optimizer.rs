@@ -1,0 +1,194 @@
+//! `AdamW` over all weights that learn, with state that goes into a checkpoint.
+
+use std::collections::BTreeMap;
+
+use seg_nn::ParameterGroup;
+use seg_torch::{AdamWSlot, AdamWStep, fused_adamw};
+use tch::{Kind, TchError, Tensor};
+
+use crate::Error;
+use crate::settings::OptimizerSettings;
+
+/// A weight and its two moments.
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    group: ParameterGroup,
+    weight: Tensor,
+    first: Tensor,
+    second: Tensor,
+}
+
+/// `AdamW` with one learning rate and weight decay a group.
+#[derive(Debug)]
+pub(crate) struct AdamW {
+    settings: OptimizerSettings,
+    slots: Vec<Slot>,
+}
+
+const GROUPS: [ParameterGroup; 4] =
+    [ParameterGroup::Rest, ParameterGroup::Backbone, ParameterGroup::Text, ParameterGroup::FusionNorm];
+const FIRST: &str = "adamw/first/";
+const SECOND: &str = "adamw/second/";
+
+impl AdamW {
+    /// With moments of zero.
+    pub(crate) fn new(
+        weights: Vec<(String, Tensor, ParameterGroup)>,
+        settings: &OptimizerSettings,
+    ) -> Result<Self, Error> {
+        let slot = |(name, weight, group): (String, Tensor, ParameterGroup)| {
+            let (first, second) = (weight.f_zeros_like()?, weight.f_zeros_like()?);
+            Ok(Slot { name, group, weight, first, second })
+        };
+        let slots = tch::no_grad(|| weights.into_iter().map(slot).collect::<Result<_, TchError>>());
+        Ok(Self { settings: settings.clone(), slots: slots.map_err(Error::torch("make the optimizer"))? })
+    }
+
+    /// The weights that learn, in the order of gradients.
+    pub(crate) fn weights(&self) -> Vec<&Tensor> {
+        self.slots.iter().map(|slot| &slot.weight).collect()
+    }
+
+    /// What a group's learning rate starts from.
+    pub(crate) fn base_rate(&self, group: ParameterGroup) -> f64 {
+        let factor = match group {
+            ParameterGroup::Rest | ParameterGroup::FusionNorm => 1.0,
+            ParameterGroup::Backbone => self.settings.backbone_lr_factor,
+            ParameterGroup::Text => self.settings.text_lr_factor,
+        };
+        self.settings.lr * factor
+    }
+
+    /// Changes the weights: step `step` from 1, gradients in the order of [`weights`](Self::weights).
+    ///
+    /// A weight whose gradient is undefined, because nothing depends on it, stays as it is.
+    pub(crate) fn step(
+        &self,
+        gradients: &[Tensor],
+        step: u64,
+        rate: impl Fn(ParameterGroup) -> f64,
+    ) -> Result<(), Error> {
+        for group in GROUPS {
+            let pairs = self.slots.iter().zip(gradients);
+            let slots: Vec<_> = pairs
+                .filter(|(slot, gradient)| slot.group == group && gradient.defined())
+                .map(|(slot, gradient)| AdamWSlot {
+                    weight: &slot.weight,
+                    gradient,
+                    first: &slot.first,
+                    second: &slot.second,
+                })
+                .collect();
+            let weight_decay = match group {
+                ParameterGroup::FusionNorm => 0.0,
+                _ => self.settings.weight_decay,
+            };
+            let [beta1, beta2] = self.settings.betas;
+            let step = AdamWStep {
+                step,
+                rate: rate(group),
+                betas: (beta1, beta2),
+                weight_decay,
+                eps: self.settings.eps,
+            };
+            fused_adamw(&slots, &step).map_err(|source| Error::Torch { source })?;
+        }
+        Ok(())
+    }
+
+    /// The moments by name, for a checkpoint.
+    pub(crate) fn tensors(&self) -> BTreeMap<String, Tensor> {
+        let named = self.slots.iter().flat_map(|slot| {
+            [
+                (format!("{FIRST}{}", slot.name), slot.first.shallow_clone()),
+                (format!("{SECOND}{}", slot.name), slot.second.shallow_clone()),
+            ]
+        });
+        named.collect()
+    }
+
+    /// Takes the moments from a checkpoint.
+    pub(crate) fn restore(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<(), Error> {
+        let _no_grad = tch::no_grad_guard();
+        for slot in &mut self.slots {
+            for (prefix, moment) in [(FIRST, &mut slot.first), (SECOND, &mut slot.second)] {
+                restore(tensors, &format!("{prefix}{}", slot.name), moment)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies a stored tensor into one that exists; layout and device are those of the latter.
+pub(crate) fn restore(
+    tensors: &BTreeMap<String, Tensor>,
+    name: &str,
+    into: &mut Tensor,
+) -> Result<(), Error> {
+    let missing = || Error::NoState { what: name.to_owned() };
+    let stored = tensors.get(name).filter(|stored| stored.size() == into.size()).ok_or_else(missing)?;
+    into.f_copy_(stored).map_err(Error::torch("take over the state of the training"))
+}
+
+/// The Euclidean norm over all numbers of these tensors that are defined.
+pub(crate) fn norm<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<f64, TchError> {
+    let squares = tensors
+        .filter(|tensor| tensor.defined())
+        .map(|tensor| tensor.f_to_kind(Kind::Float)?.f_norm()?.f_square())
+        .collect::<Result<Vec<_>, _>>()?;
+    if squares.is_empty() {
+        return Ok(0.0);
+    }
+    let sum = Tensor::f_stack(&squares, 0)?.f_sum(Kind::Double)?; // (N) -> ()
+    Ok(sum.f_double_value(&[])?.sqrt())
+}
+
+/// Scales gradients down so that their norm over all weights is at most `limit`.
+pub(crate) fn clip(gradients: &mut [Tensor], norm: f64, limit: f64) -> Result<(), TchError> {
+    if limit > 0.0 && norm > limit {
+        let factor = limit / (norm + 1e-6);
+        for gradient in gradients.iter_mut().filter(|gradient| gradient.defined()) {
+            let _scaled = gradient.f_mul_scalar_(factor)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn clipping_keeps_the_direction() {
+        let mut gradients = [Tensor::from_slice(&[3.0_f32]), Tensor::from_slice(&[4.0_f32])];
+        let before = norm(gradients.iter()).unwrap();
+        assert!((before - 5.0).abs() < 1e-6);
+        clip(&mut gradients, before, 10.0).unwrap();
+        assert!((norm(gradients.iter()).unwrap() - 5.0).abs() < 1e-6);
+        clip(&mut gradients, before, 1.0).unwrap();
+        assert!((norm(gradients.iter()).unwrap() - 1.0).abs() < 1e-5);
+        assert!((gradients[0].double_value(&[0]) - 0.6).abs() < 1e-5);
+    }
+
+    #[test]
+    fn state_is_stored_and_restored() {
+        let weights = |value: f64| {
+            let weight = Tensor::full([3], value, (Kind::Float, Device::Cpu));
+            vec![("a.weight".to_owned(), weight, ParameterGroup::Backbone)]
+        };
+        let settings = OptimizerSettings { lr: 0.1, ..OptimizerSettings::default() };
+        let one = AdamW::new(weights(1.0), &settings).unwrap();
+        let gradient = [Tensor::from_slice(&[0.5_f32, -1.0, 2.0])];
+        one.step(&gradient, 1, |group| one.base_rate(group)).unwrap();
+        let mut two = AdamW::new(weights(0.0), &settings).unwrap();
+        two.restore(&one.tensors()).unwrap();
+        assert_eq!(two.slots[0].first, one.slots[0].first);
+        assert_eq!(two.slots[0].second, one.slots[0].second);
+        let nothing = two.restore(&BTreeMap::new()).unwrap_err();
+        assert!(nothing.to_string().contains("adamw/first/a.weight"), "{nothing}");
+        // The encoder's factor of 0.1 on 0.1, one step of size 1 in the gradient's direction.
+        assert!((one.slots[0].weight.double_value(&[1]) - 1.01).abs() < 1e-5);
+    }
+}
