@@ -49,7 +49,7 @@ pub(crate) struct TileArgs {
     #[arg(long, value_name = "SHARES", value_parser = split_shares)]
     pub split: Option<Shares>,
     /// What stays together in one split: block, file, or a pattern of file names; groups named train, val and
-    /// test decide themselves, as in '(?<test>scene5)|(?<train>scene)'
+    /// test decide themselves, as in `(?<test>scene5)|(?<train>scene)`
     #[arg(long, value_name = "block|file|REGEX", default_value = "block", value_parser = split_by)]
     pub split_by: SplitBy,
     /// Leave out train chips within so many pixels of a val or test chip [default: the overlap, but at least an
