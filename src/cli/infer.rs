@@ -4,8 +4,8 @@ use super::GdalArgs;
 use super::global::ADVANCED_HEADING;
 use crate::network::{DEFAULT, NetworkName};
 use crate::value::{
-    BandList, BlendChoice, ByteSize, KeyValue, ProbabilityChoice, RasterFormat, ReadErrorChoice, band_list,
-    batch, byte_size, key_value, overlap, scaling, tile_side,
+    BandList, BlendChoice, ByteSize, GsdChoice, KeyValue, ProbabilityChoice, RasterFormat, ReadErrorChoice,
+    band_list, batch, byte_size, key_value, overlap, scaling, tile_side,
 };
 use clap::Args;
 use seg_run::{Batch, Overlap, Scaling};
@@ -72,6 +72,9 @@ pub(crate) struct InferArgs {
     /// the whole raster, never for a tile; `percentile` takes the limits from one decimated read.
     #[arg(long, value_name = "HOW", default_value = "model", value_parser = scaling)]
     pub scaling: Scaling,
+    /// Pixel size at which the network sees the raster
+    #[arg(long, value_name = "SIZE", default_value = "native")]
+    pub gsd: GsdChoice,
     /// Memory limit, such as 2GiB [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<ByteSize>,

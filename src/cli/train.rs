@@ -27,17 +27,18 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = setting)]
     pub set: Vec<Setting>,
     /// Classes instead of the configuration's: a legend file, or one of dubai, loveda, potsdam, vaihingen
-    #[arg(long, value_name = "FILE|NAME", conflicts_with = "resume")]
+    #[arg(long, value_name = "FILE|NAME")]
     pub legend: Option<String>,
     /// Begin with the weights of a checkpoint, or of `default`, the embedded model; what depends on classes
     /// that it does not know begins anew
-    #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
+    #[arg(long, value_name = "WEIGHTS")]
     pub init: Option<NetworkName>,
-    /// Go on with the training in RUN
+    /// Go on with the training in RUN, or begin it where it was not begun; with the other arguments as they were
+    /// or without them
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
     /// Train once for each seed, to RUN/seed-N, and tell mean and spread
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seeds: Vec<u64>,
 }
 

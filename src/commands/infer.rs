@@ -107,6 +107,7 @@ fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
         legend: legend.transpose()?,
         bands,
         scaling: args.scaling,
+        pixel_size: args.gsd.pixel_size(),
         tile: args.tile,
         overlap: args.overlap,
         blend: args.blend.blend(),

@@ -11,22 +11,37 @@ const STAGES: [Stage; 2] = [Stage { name: "check", weight: 1.0 }, Stage { name: 
 
 /// Trains a network, or one for each seed.
 pub(crate) fn run(args: &TrainArgs, context: &Context) -> anyhow::Result<()> {
-    if args.seeds.is_empty() {
-        let summary = train(&training::job(args, &args.out, context)?, context)?;
-        let checkpoint = summary.best.as_ref().unwrap_or(&summary.last);
-        context.progress.result(&json!({"model": checkpoint, "folder": summary.folder}));
-        return match context.format {
-            ResultFormat::Json => context.printer.json(&summary),
-            ResultFormat::Text => context.printer.data(checkpoint.display()),
-        };
+    let jobs = training::jobs(args, context)?;
+    // A folder that is taken is told before the first hours are spent.
+    jobs.iter().try_for_each(seg_train::check_folder)?;
+    context.progress.start_rounds("train", &STAGES, jobs.len());
+    let mut runs = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if !runs.is_empty() {
+            context.progress.next_round();
+        }
+        runs.push(train(&job, context)?);
     }
-    let mut runs = Vec::new();
-    for &seed in &args.seeds {
-        let job = training::job(args, &args.out.join(format!("seed-{seed}")), context)?;
-        runs.push(train(&training::with_seed(job, seed)?, context)?);
+    match &runs[..] {
+        [run] if args.seeds.is_empty() => tell_one(run, context),
+        _ => tell_all(&runs, context),
     }
-    let spread = spread(&runs);
-    let folders: Vec<_> = runs.iter().map(|run| &run.folder).collect();
+}
+
+fn tell_one(run: &TrainSummary, context: &Context) -> anyhow::Result<()> {
+    let checkpoint = run.best.as_ref().unwrap_or(&run.last);
+    context.progress.result(
+        &json!({"model": checkpoint.display().to_string(), "folder": run.folder.display().to_string()}),
+    );
+    match context.format {
+        ResultFormat::Json => context.printer.json(run),
+        ResultFormat::Text => context.printer.data(checkpoint.display()),
+    }
+}
+
+fn tell_all(runs: &[TrainSummary], context: &Context) -> anyhow::Result<()> {
+    let spread = spread(runs);
+    let folders: Vec<_> = runs.iter().map(|run| run.folder.display().to_string()).collect();
     context.progress.result(&json!({"folders": folders}));
     match context.format {
         ResultFormat::Json => context.printer.json(&json!({"runs": runs, "miou": spread})),
@@ -39,13 +54,12 @@ pub(crate) fn run(args: &TrainArgs, context: &Context) -> anyhow::Result<()> {
                     runs.len()
                 ));
             }
-            folders.into_iter().try_for_each(|folder| context.printer.data(folder.display()))
+            folders.into_iter().try_for_each(|folder| context.printer.data(folder))
         }
     }
 }
 
 fn train(job: &seg_train::TrainJob, context: &Context) -> anyhow::Result<TrainSummary> {
-    context.progress.start("train", &STAGES);
     let summary = seg_train::train(job, &Listener(context))?;
     let best = summary.miou.zip(summary.best_step);
     context.printer.note(format_args!(

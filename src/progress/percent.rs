@@ -15,13 +15,22 @@ pub(crate) struct Stage {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Percent {
     stages: Vec<Stage>,
+    rounds: usize,
+    /// Rounds that are done.
+    round: usize,
     reached: f64,
 }
 
 impl Percent {
-    /// For a run of these stages in this order; without any, the run is one stage of whatever name.
-    pub(crate) fn new(stages: &[Stage]) -> Self {
-        Self { stages: stages.to_vec(), reached: 0.0 }
+    /// For a run of these stages in this order, all of them so many times; without any, the run is one stage of
+    /// whatever name.
+    pub(crate) fn new(stages: &[Stage], rounds: usize) -> Self {
+        Self { stages: stages.to_vec(), rounds, round: 0, reached: 0.0 }
+    }
+
+    /// The stages begin once more.
+    pub(crate) fn next_round(&mut self) {
+        self.round += 1;
     }
 
     /// The percentage after a step; a stage that was not announced moves nothing.
@@ -36,6 +45,8 @@ impl Percent {
         } else {
             0.0
         };
+        let rounds = self.rounds.max(1);
+        let done = (self.round.min(rounds - 1) as f64 + done) / rounds as f64;
         self.reached = self.reached.max((done * 1000.0).round() / 10.0);
         self.reached
     }
@@ -50,7 +61,7 @@ mod tests {
 
     #[test]
     fn stages_share_the_whole_run() {
-        let mut percent = Percent::new(&STAGES);
+        let mut percent = Percent::new(&STAGES, 1);
         let mut at = |stage, done, total| percent.after(Progress { stage, done, total });
         assert!((at("infer", 0, 20) - 0.0).abs() < 1e-9);
         assert!((at("infer", 10, 20) - 45.0).abs() < 1e-9);
@@ -59,6 +70,16 @@ mod tests {
         assert!((at("infer", 1, 20) - 95.0).abs() < 1e-9, "it never falls");
         assert!((at("unheard of", 1, 2) - 95.0).abs() < 1e-9);
         assert!((at("assemble", 3, 2) - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn rounds_share_the_whole_run() {
+        let mut percent = Percent::new(&STAGES, 2);
+        let half = |percent: &mut Percent| percent.after(Progress { stage: "infer", done: 10, total: 20 });
+        assert!((half(&mut percent) - 22.5).abs() < 0.06);
+        percent.next_round();
+        assert!((half(&mut percent) - 72.5).abs() < 0.06);
+        assert!((percent.after(Progress { stage: "assemble", done: 2, total: 2 }) - 100.0).abs() < 1e-9);
     }
 
     #[test]

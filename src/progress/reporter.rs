@@ -85,13 +85,23 @@ impl Reporter {
 
     /// Says what is about to be done; percentages count over all of these stages.
     pub(crate) fn start(&self, command: &str, stages: &[Stage]) {
-        self.state().percent = Percent::new(stages);
+        self.start_rounds(command, stages, 1);
+    }
+
+    /// The same for stages that come so many times.
+    pub(crate) fn start_rounds(&self, command: &str, stages: &[Stage], rounds: usize) {
+        self.state().percent = Percent::new(stages, rounds);
         if self.style == Style::Events {
             let names: Vec<_> = stages.iter().map(|stage| stage.name).collect();
             let version = env!("CARGO_PKG_VERSION");
             self.stderr
                 .event(&json!({"event": "start", "command": command, "version": version, "stages": names}));
         }
+    }
+
+    /// The stages begin once more.
+    pub(crate) fn next_round(&self) {
+        self.state().percent.next_round();
     }
 
     /// Says what was made, such as `{"classes": "classes.tif"}`; the last call of a command.

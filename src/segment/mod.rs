@@ -1,10 +1,12 @@
 //! The main job: a raster and a network in, a class raster on the same grid out.
 
 pub(crate) mod conflicts;
+mod gsd;
 mod outputs;
 mod preview;
 pub(crate) mod report;
 
+pub(crate) use gsd::PixelSize;
 pub(crate) use outputs::{OutputFiles, Wanted};
 
 use crate::network::NetworkName;
@@ -31,6 +33,7 @@ pub(crate) struct Job {
     pub legend: Option<Legend>,
     pub bands: Option<Vec<seg_gdal::BandIndex>>,
     pub scaling: Scaling,
+    pub pixel_size: PixelSize,
     pub tile: Option<usize>,
     pub overlap: Overlap,
     pub blend: Blend,
@@ -102,6 +105,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     for note in source.notes() {
         observer.warning(&note.to_string());
     }
+    gsd::check(job.pixel_size, &job.model, card.input.gsd_m, source.raster_profile())?;
     source.probe(Probe::Sample)?;
     let normalizer = Normalizer::new(job.scaling, &card.input, &mut source)?;
     let mut parameters = vec![

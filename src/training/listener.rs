@@ -33,7 +33,7 @@ impl TrainObserver for Listener<'_> {
         let part =
             |name, value: Option<f64>| value.map_or(String::new(), |value| format!(" {name} {value:.4}"));
         self.0.printer.note(format_args!(
-            "step {}/{} (epoch {:.1}): loss {:.4} (main {:.4}{}{}), gradient {:.2}, lr {:.2e}, {:.2} samples/s, \
+            "step {}/{} (epoch {:.1}): loss {:.4} (main {:.4}{}{}{}), gradient {:.2}, lr {:.2e}, {:.2} samples/s, \
              {:.0} % waiting for data, {} left",
             report.step,
             report.steps,
@@ -42,6 +42,7 @@ impl TrainObserver for Listener<'_> {
             report.main,
             part("aux", report.aux),
             part("cpc", report.cpc),
+            part("dice", report.dice),
             report.gradient_norm,
             report.lr,
             report.rate,

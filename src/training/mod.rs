@@ -9,31 +9,87 @@ pub(crate) use seeds::spread;
 use crate::cli::TrainArgs;
 use crate::context::{Context, Existing};
 use crate::diagnostic::Advice;
+use crate::network::NetworkName;
 use anyhow::Context as _;
 use seg_label::Legend;
 use seg_nn::{Checkpoint, ClassSpec, Config};
 use seg_train::{Start, TrainJob, TrainSettings};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The job that the arguments ask for, but for its seed and folder.
-pub(crate) fn job(args: &TrainArgs, out: &Path, context: &Context) -> anyhow::Result<TrainJob> {
-    let init = args.init.as_ref().map(|name| Ok::<_, anyhow::Error>((name.checkpoint()?, name)));
-    let init = init.transpose()?;
-    let (config, origin, data) = configuration(args, out, init.as_ref().map(|(checkpoint, _)| checkpoint))?;
-    let settings = TrainSettings::of(&config, &origin)?;
-    let data = args.data.clone().or_else(|| settings.data.folder.clone()).or(data).ok_or_else(|| {
-        Advice::new("no folder of chips was given", "give --data, or data.folder in the configuration")
-    })?;
+/// The jobs that the arguments ask for: one, or one for each seed in a folder of its own.
+pub(crate) fn jobs(args: &TrainArgs, context: &Context) -> anyhow::Result<Vec<TrainJob>> {
+    let mut seeds = args.seeds.clone();
+    seeds.sort_unstable();
+    let mut pairs = seeds.iter().zip(seeds.iter().skip(1));
+    if let Some((seed, _)) = pairs.find(|(one, next)| one == next) {
+        let what = format!("--seeds names {seed} twice");
+        return Err(Advice::new(what, "each seed is trained once, to a folder of its own").into());
+    }
+    let folders: Vec<PathBuf> = match &args.seeds[..] {
+        [] => vec![args.out.clone()],
+        seeds => seeds.iter().map(|seed| args.out.join(format!("seed-{seed}"))).collect(),
+    };
+    for folder in folders.iter().filter(|_| context.existing == Existing::Replace) {
+        check_not_read(args, folder)?;
+    }
+    // What a training that goes on began with is in its own checkpoint.
+    let goes_on = |folder: &Path| args.resume && seg_train::is_begun(folder);
+    let wanted = args.init.as_ref().filter(|_| !folders.iter().all(|folder| goes_on(folder)));
+    let init = wanted.map(|name| anyhow::Ok((Arc::new(name.checkpoint()?), name))).transpose()?;
+    let seeds = args.seeds.iter().map(Some).chain(std::iter::repeat(None));
+    let job = |(folder, seed): (&PathBuf, Option<&u64>)| {
+        let job = job(args, folder, init.as_ref().filter(|_| !goes_on(folder)), context)?;
+        match seed {
+            Some(seed) => with_seed(job, *seed),
+            None => Ok(job),
+        }
+    };
+    folders.iter().zip(seeds).map(job).collect()
+}
+
+/// Refuses to remove a file of an earlier training that this one reads.
+fn check_not_read(args: &TrainArgs, folder: &Path) -> anyhow::Result<()> {
+    let init = match &args.init {
+        Some(NetworkName::File(path)) => Some(path),
+        _ => None,
+    };
+    for file in args.config.iter().chain(init) {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if matches!((parent.canonicalize(), folder.canonicalize()), (Ok(a), Ok(b)) if a == b) {
+            let what = format!("--overwrite would remove {}, which this training reads", file.display());
+            return Err(Advice::new(what, "choose another folder for --out, or move the file").into());
+        }
+    }
+    Ok(())
+}
+
+/// The job for a folder.
+fn job(
+    args: &TrainArgs,
+    out: &Path,
+    init: Option<&(Arc<Checkpoint>, &NetworkName)>,
+    context: &Context,
+) -> anyhow::Result<TrainJob> {
+    let (config, origin, begun_with) = configuration(args, out, init.map(|(checkpoint, _)| &**checkpoint))?;
+    let device = seg_nn::parse_device(&context.device.to_string())?;
+    let mut settings = TrainSettings::of(&config, &origin)?;
+    // The run's folder names what runs, so that it is the same when the training goes on elsewhere.
+    settings.train.precision = settings.train.precision.on(device);
+    let data =
+        args.data.clone().or(begun_with).or_else(|| settings.data.folder.clone()).ok_or_else(|| {
+            Advice::new("no folder of chips was given", "give --data, or data.folder in the configuration")
+        })?;
     let existing = match context.existing {
         Existing::Refuse => seg_train::Existing::Refuse,
         Existing::Replace => seg_train::Existing::Replace,
     };
     let start = match init {
-        _ if args.resume => Start::Resume,
+        None if args.resume => Start::Resume,
         None => Start::Fresh { existing },
         Some((checkpoint, name)) => {
-            Start::From { checkpoint: Box::new(checkpoint), name: name.to_string(), existing }
+            Start::From { checkpoint: Arc::clone(checkpoint), name: name.to_string(), existing }
         }
     };
     Ok(TrainJob {
@@ -42,13 +98,13 @@ pub(crate) fn job(args: &TrainArgs, out: &Path, context: &Context) -> anyhow::Re
         data,
         out: out.to_owned(),
         start,
-        device: seg_nn::parse_device(&context.device.to_string())?,
+        device,
         threads: context.threads,
     })
 }
 
 /// The same job for another seed.
-pub(crate) fn with_seed(mut job: TrainJob, seed: u64) -> anyhow::Result<TrainJob> {
+fn with_seed(mut job: TrainJob, seed: u64) -> anyhow::Result<TrainJob> {
     job.settings.train.seed = seed;
     job.config = job.settings.effective(&job.config)?;
     Ok(job)
@@ -69,7 +125,14 @@ fn configuration(
             Config::parse(&text, path)?;
             (text, path.clone(), None)
         }
-        (None, Some(init)) => (init.config.to_toml()?, init_name(args).into(), None),
+        (None, Some(init)) => {
+            let mut config = init.config.clone();
+            // What was quicker where that network was trained need not be so here.
+            if let Some(train) = &mut config.train {
+                train.insert("precision".to_owned(), "auto".into());
+            }
+            (config.to_toml()?, init_name(args).into(), None)
+        }
         (None, None) => {
             let (config, data) = seg_train::resumable(out)?;
             (config.to_toml()?, out.join("last.safetensors"), Some(data))

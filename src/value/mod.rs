@@ -13,8 +13,8 @@ mod tiling;
 
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
-    BlendChoice, DataSetChoice, EdgeChoice, LogFormat, ProbabilityChoice, ProgressChoice, RasterFormat,
-    ReadErrorChoice, StoreChoice, TileFormat,
+    BlendChoice, DataSetChoice, EdgeChoice, GsdChoice, LogFormat, ProbabilityChoice, ProgressChoice,
+    RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use key_value::{KeyValue, key_value};

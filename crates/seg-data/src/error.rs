@@ -103,6 +103,15 @@ pub enum Error {
     /// Classes that come nowhere in a split.
     #[error("no {split} chip shows {}", classes_in_words(classes))]
     AbsentClasses { split: crate::Split, classes: Vec<String> },
+    /// An input within the folder that is made.
+    #[error("{name} is read and lies in {}, which is written", out.display())]
+    InputInside { name: String, out: PathBuf },
+    /// A chip of a data type that the model is not made for.
+    #[error("{name} holds {dtype} values, the model takes {expected}")]
+    ChipType { name: String, dtype: &'static str, expected: String },
+    /// A setting that needs what a manifest does not tell.
+    #[error("{key} needs the pixels of each class, which {} of {} does not count", crate::Manifest::NAME, folder.display())]
+    NotCounted { folder: PathBuf, key: &'static str },
     /// A chip that the manifest names and that is not there.
     #[error("{} names the chip {chip}, which is not there", crate::Manifest::NAME)]
     MissingChip { chip: PathBuf },
@@ -230,6 +239,12 @@ impl Error {
                 "split otherwise, take the classes out of the model, or set `absent-classes = \"allow\"` in [data]"
                     .to_owned()
             }
+            Self::InputInside { .. } => "choose another folder for --out".to_owned(),
+            Self::ChipType { dtype, .. } => format!(
+                "tell how values become 0 to 1: set input.divide and input.dtypes = [\"{dtype}\"], with mean and std \
+                 to match"
+            ),
+            Self::NotCounted { .. } => "`rs-seg tile` counts them; or leave the setting out".to_owned(),
             Self::MissingChip { .. } | Self::ChipSize { .. } | Self::UnknownLabelIds { .. } => {
                 "the folder was changed after it was made: tile again".to_owned()
             }

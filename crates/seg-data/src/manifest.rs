@@ -53,6 +53,8 @@ pub struct Manifest {
 impl Manifest {
     /// The name of the file.
     pub const NAME: &'static str = "manifest.jsonl";
+    /// The name of the file beside it that says what the ids of labels mean.
+    pub const LEGEND: &'static str = "legend.toml";
 
     /// Reads the manifest of a folder.
     ///

@@ -173,6 +173,14 @@ impl EventFile {
         self.add(step, vec![value])
     }
 
+    /// Writes what is in memory, so that who watches the file sees it; it need not be on the disk yet.
+    ///
+    /// # Errors
+    /// If the file cannot be written, as on a full disk; it can be tried again.
+    pub fn show(&mut self) -> Result<(), Error> {
+        self.write()
+    }
+
     /// Writes what is in memory, waits until it is on the disk, and returns the file's length in bytes, which
     /// [`EventFile::resume`] takes.
     ///

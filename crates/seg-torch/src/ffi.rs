@@ -44,8 +44,8 @@ unsafe extern "C" {
         eps: f64,
     ) -> c_int;
     pub(crate) fn seg_torch_set_deterministic(on: c_int) -> c_int;
-    pub(crate) fn seg_torch_cpu_autocast() -> c_int;
-    pub(crate) fn seg_torch_set_cpu_autocast(on: c_int) -> c_int;
+    pub(crate) fn seg_torch_autocast(cuda: c_int) -> c_int;
+    pub(crate) fn seg_torch_set_autocast(cuda: c_int, on: c_int) -> c_int;
     pub(crate) fn seg_torch_keep_freed_memory() -> c_int;
     pub(crate) fn seg_torch_has_mkl() -> c_int;
     pub(crate) fn seg_torch_has_mkldnn() -> c_int;

@@ -4,8 +4,8 @@
 //! * [`ScriptModule`] runs a TorchScript file, frozen, the same bits on every call and from many threads.
 //! * [`channels_last`] lays tensors out as convolutions on processors like them.
 //! * [`fused_adamw`] is libtorch's own optimizer step, one call for many weights.
-//! * [`set_deterministic`], [`set_intra_op_threads`] and [`CpuAutocast`] are libtorch's settings.
-//! * [`build_info`] and [`devices`] tell what this libtorch is and where it can compute.
+//! * [`set_deterministic`], [`set_intra_op_threads`] and [`Autocast`] are libtorch's settings.
+//! * [`build_info`], [`devices`] and [`has_native_bf16`] tell what this libtorch is and where it can compute.
 //!
 //! ```
 //! let info = seg_torch::build_info();
@@ -23,7 +23,7 @@ mod settings;
 
 pub use adamw::{AdamWSlot, AdamWStep, fused_adamw};
 pub use error::Error;
-pub use info::{BuildInfo, DeviceInfo, build_info, devices};
+pub use info::{BuildInfo, DeviceInfo, build_info, devices, has_native_bf16};
 pub use memory_format::{channels_last, is_channels_last};
 pub use script::ScriptModule;
-pub use settings::{CpuAutocast, Determinism, keep_freed_memory, set_deterministic, set_intra_op_threads};
+pub use settings::{Autocast, Determinism, keep_freed_memory, set_deterministic, set_intra_op_threads};

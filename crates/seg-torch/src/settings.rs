@@ -3,6 +3,8 @@
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
+use tch::Device;
+
 use crate::error::Error;
 use crate::ffi;
 
@@ -45,14 +47,14 @@ pub fn keep_freed_memory() -> bool {
     unsafe { ffi::seg_torch_keep_freed_memory() != 0 }
 }
 
-/// Runs operators of this thread that profit in bfloat16 while it lives (mixed precision on the processor).
+/// Runs operators of this thread that profit in bfloat16 while it lives (mixed precision).
 ///
 /// # Examples
 /// ```
 /// use tch::{Device, Kind, Tensor};
 ///
 /// let a = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));
-/// let guard = seg_torch::CpuAutocast::bf16()?;
+/// let guard = seg_torch::Autocast::bf16(Device::Cpu)?;
 /// assert_eq!(a.matmul(&a).kind(), Kind::BFloat16);
 /// drop(guard);
 /// assert_eq!(a.matmul(&a).kind(), Kind::Float);
@@ -60,32 +62,34 @@ pub fn keep_freed_memory() -> bool {
 /// ```
 #[derive(Debug)]
 #[must_use = "mixed precision ends when the guard is dropped"]
-pub struct CpuAutocast {
+pub struct Autocast {
+    cuda: c_int,
     was_on: c_int,
     /// The setting belongs to the thread, so the guard must not leave it.
     _this_thread: PhantomData<*const ()>,
 }
 
-impl CpuAutocast {
-    /// Starts mixed precision with bfloat16 on this thread.
+impl Autocast {
+    /// Starts mixed precision with bfloat16 on this thread, for operators on the device.
     ///
     /// # Errors
     /// When libtorch refuses the setting.
-    pub fn bf16() -> Result<Self, Error> {
+    pub fn bf16(device: Device) -> Result<Self, Error> {
+        let cuda = c_int::from(device.is_cuda());
         // SAFETY: reads a flag of this thread.
-        let was_on = unsafe { ffi::seg_torch_cpu_autocast() };
+        let was_on = unsafe { ffi::seg_torch_autocast(cuda) };
         // SAFETY: a plain setter that catches its exceptions.
-        match unsafe { ffi::seg_torch_set_cpu_autocast(1) } {
-            ffi::OK => Ok(Self { was_on, _this_thread: PhantomData }),
+        match unsafe { ffi::seg_torch_set_autocast(cuda, 1) } {
+            ffi::OK => Ok(Self { cuda, was_on, _this_thread: PhantomData }),
             _ => Err(Error::Setting { action: "run in bfloat16", reason: ffi::last_error() }),
         }
     }
 }
 
-impl Drop for CpuAutocast {
+impl Drop for Autocast {
     fn drop(&mut self) {
         // SAFETY: a plain setter that catches its exceptions; a failure leaves the flag as it was.
-        unsafe { ffi::seg_torch_set_cpu_autocast(self.was_on) };
+        unsafe { ffi::seg_torch_set_autocast(self.cuda, self.was_on) };
     }
 }
 

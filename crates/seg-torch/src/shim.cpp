@@ -150,12 +150,14 @@ int seg_torch_fused_adamw(at::Tensor* const* weights, at::Tensor* const* gradien
   });
 }
 
-int seg_torch_cpu_autocast() { return at::autocast::is_autocast_enabled(at::kCPU); }
+int seg_torch_autocast(int cuda) { return at::autocast::is_autocast_enabled(cuda != 0 ? at::kCUDA : at::kCPU); }
 
-int seg_torch_set_cpu_autocast(int on) {
+// The type is told, for CUDA's own is float16, whose gradients need scaling.
+int seg_torch_set_autocast(int cuda, int on) {
   return guard([&] {
-    if (on != 0) at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
-    at::autocast::set_autocast_enabled(at::kCPU, on != 0);
+    const auto device = cuda != 0 ? at::kCUDA : at::kCPU;
+    if (on != 0) at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_enabled(device, on != 0);
     if (on == 0) at::autocast::clear_cache();
     return OK;
   });

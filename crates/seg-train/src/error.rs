@@ -84,10 +84,20 @@ pub enum Error {
         path: PathBuf,
     },
     /// A checkpoint whose state of training does not fit.
-    #[error("the checkpoint lacks {what} of the training")]
-    NoState {
-        /// The tensor or entry.
-        what: String,
+    #[error("{} cannot be resumed: {problem}", path.display())]
+    State {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Chips that are not those that a run was begun with.
+    #[error("{} cannot be resumed: the chips of {} are not those it was begun with", path.display(), data.display())]
+    OtherChips {
+        /// The folder of the run.
+        path: PathBuf,
+        /// The folder of the chips.
+        data: PathBuf,
     },
     /// A loss, gradient or weight that is not a number.
     #[error("{what} of step {step} is not finite ({value})")]
@@ -98,8 +108,10 @@ pub enum Error {
         step: u64,
         /// Its value.
         value: f64,
-        /// Where the batch was saved.
-        batch: PathBuf,
+        /// The folder of the run.
+        run: PathBuf,
+        /// Where the batch was saved, if it could be.
+        batch: Option<PathBuf>,
     },
     /// Samples could not be had.
     #[error(transparent)]
@@ -141,6 +153,14 @@ pub enum Error {
     },
 }
 
+/// What helps where memory is short.
+const LESS_MEMORY: &str =
+    "use a smaller train.batch with a larger train.accumulate, or a smaller train.crop-px";
+
+fn is_out_of_memory(reason: &str) -> bool {
+    reason.contains("allocate") || reason.contains("out of memory")
+}
+
 impl Error {
     /// What the user can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
@@ -157,17 +177,25 @@ impl Error {
             Self::NotResumable { .. } => {
                 "only last.safetensors of a run can be resumed; --init begins from any"
             }
-            Self::NotFinite { batch, .. } => {
+            Self::OtherChips { path, .. } => {
                 return Some(format!(
-                    "lower optimizer.lr or set optimizer.clip-norm; the batch is in {}",
-                    batch.display()
+                    "give --data with those chips, or begin anew in another folder with --init {}",
+                    run_folder::last(path).display()
                 ));
             }
-            Self::Compute { reason, .. }
-                if reason.contains("allocate") || reason.contains("out of memory") =>
-            {
-                "use a smaller train.batch with a larger train.accumulate, or a smaller train.crop-px"
+            Self::State { .. } => "--init begins a new training with its weights",
+            Self::NotFinite { run, batch, .. } => {
+                let batch = batch
+                    .as_ref()
+                    .map_or(String::new(), |path| format!("; the batch is in {}", path.display()));
+                return Some(format!(
+                    "begin anew in another folder with a lower optimizer.lr or with optimizer.clip-norm, and with \
+                     --init {} to keep what was learned{batch}",
+                    run_folder::last(run).display()
+                ));
             }
+            Self::Compute { reason, .. } if is_out_of_memory(reason) => LESS_MEMORY,
+            Self::Network(error) if is_out_of_memory(&error.to_string()) => LESS_MEMORY,
             Self::Data(error) => return error.hint(),
             Self::Network(error) => return error.hint(),
             Self::Torch { source } => return source.hint(),

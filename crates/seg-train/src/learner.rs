@@ -7,13 +7,13 @@ use seg_nn::{
     BemSeg, Checkpoint, Config, ContrastMemory, Criterion, Losses, Mode, ParameterGroup, TextPart,
     initialize, trainable,
 };
-use seg_torch::CpuAutocast;
+use seg_torch::Autocast;
 use serde::{Deserialize, Serialize};
 use tch::nn::VarStore;
 use tch::{Device, TchError, Tensor};
 
 use crate::average::Average;
-use crate::optimizer::{self, AdamW, restore};
+use crate::optimizer::{self, AdamW, StoredState};
 use crate::schedule::learning_rate;
 use crate::settings::{Precision, TrainSettings};
 use crate::{Error, tensor};
@@ -29,6 +29,7 @@ pub(crate) struct Learner {
     /// One for each batch of a step.
     memories: Vec<Option<ContrastMemory>>,
     settings: TrainSettings,
+    precision: Precision,
     device: Device,
 }
 
@@ -39,6 +40,8 @@ pub(crate) struct StepLosses {
     pub(crate) main: f64,
     pub(crate) aux: Option<f64>,
     pub(crate) cpc: Option<f64>,
+    #[serde(default)]
+    pub(crate) dice: Option<f64>,
     pub(crate) gradient_norm: f64,
     /// Of the weights after the step.
     pub(crate) weight_norm: f64,
@@ -82,6 +85,7 @@ impl Learner {
             criterion: Criterion::new(&settings.loss, config.class.len())?,
             memories: (0..settings.train.accumulate).map(|_| None).collect(),
             settings: settings.clone(),
+            precision: settings.train.precision.on(device),
             average,
             network,
             vs,
@@ -143,16 +147,11 @@ impl Learner {
         let copy = Error::torch("copy a batch");
         let images = tensor::images(&batch.images, self.device).map_err(&copy)?; // (B, C, H, W)
         let labels = tensor::labels(&batch.labels, self.device).map_err(&copy)?; // (B, H, W)
-        let output = match (self.settings.train.precision, self.device) {
-            (Precision::F32, _) => self.network.forward_with(&images, Mode::Train, &mut ())?,
-            (Precision::Bf16, Device::Cuda(_)) => {
-                tch::autocast(true, || self.network.forward_with(&images, Mode::Train, &mut ()))?
-            }
-            (Precision::Bf16, _) => {
-                let _autocast = CpuAutocast::bf16()?;
-                self.network.forward_with(&images, Mode::Train, &mut ())?
-            }
-        };
+        let autocast =
+            (self.precision == Precision::Bf16).then(|| Autocast::bf16(self.device)).transpose()?;
+        let output = self.network.forward_with(&images, Mode::Train, &mut ())?;
+        // Losses are computed in float32.
+        drop(autocast);
         Ok(self.criterion.losses(&output, &labels, &mut self.memories[number])?)
     }
 
@@ -190,18 +189,18 @@ impl Learner {
     }
 
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let tensors = checkpoint.training_tensors()?;
+        let stored = StoredState { tensors: checkpoint.training_tensors()?, path: checkpoint.path() };
         let _no_grad = tch::no_grad_guard();
         checkpoint.fill(self.predictor().0)?;
         if self.average.is_some() {
             for (name, mut weight) in self.vs.variables() {
-                restore(&tensors, &format!("{RAW}{name}"), &mut weight)?;
+                stored.restore(&format!("{RAW}{name}"), &mut weight)?;
             }
         }
-        self.optimizer.restore(&tensors)?;
+        self.optimizer.restore(&stored)?;
         for (number, memory) in self.memories.iter_mut().enumerate() {
             let prefix = format!("{MEMORY}{number}/");
-            let own = tensors.iter().filter_map(|(name, tensor)| {
+            let own = stored.tensors.iter().filter_map(|(name, tensor)| {
                 Some((name.strip_prefix(&prefix)?.to_owned(), tensor.shallow_clone()))
             });
             *memory = ContrastMemory::from_tensors(&own.collect(), self.device)?;
@@ -220,6 +219,7 @@ impl StepLosses {
         self.main += value(&losses.main)?;
         self.aux = optional(self.aux, losses.aux.as_ref())?;
         self.cpc = optional(self.cpc, losses.cpc.as_ref())?;
+        self.dice = optional(self.dice, losses.dice.as_ref())?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 //! * [`learning_rate`] is the schedule, a pure function of the step.
 
 mod average;
+mod chips;
 mod classes;
 mod error;
 mod learner;
@@ -19,6 +20,7 @@ mod run_folder;
 mod saved_run;
 mod schedule;
 mod settings;
+mod summary;
 mod tensor;
 #[cfg(test)]
 mod testing;
@@ -30,4 +32,5 @@ pub use observer::{StepReport, TrainObserver, ValidationReport};
 pub use run_folder::Existing;
 pub use schedule::learning_rate;
 pub use settings::{Curve, LoopSettings, OptimizerSettings, Precision, ScheduleSettings, TrainSettings};
-pub use trainer::{Start, TrainJob, TrainSummary, resumable, train};
+pub use summary::TrainSummary;
+pub use trainer::{Start, TrainJob, check_folder, is_begun, resumable, train};

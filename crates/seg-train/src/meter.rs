@@ -69,6 +69,7 @@ impl Meter {
         sum.main += losses.main;
         sum.aux = add(sum.aux, losses.aux);
         sum.cpc = add(sum.cpc, losses.cpc);
+        sum.dice = add(sum.dice, losses.dice);
         sum.gradient_norm += losses.gradient_norm;
         self.sums.steps += 1;
         self.timed += 1;
@@ -88,6 +89,7 @@ impl Meter {
             main: sum.main / count,
             aux: sum.aux.map(|sum| sum / count),
             cpc: sum.cpc.map(|sum| sum / count),
+            dice: sum.dice.map(|sum| sum / count),
             gradient_norm: sum.gradient_norm / count,
             lr,
             rate: steps_a_second * self.samples_a_step,

@@ -25,7 +25,7 @@ pub struct StepReport {
     pub step: u64,
     /// Steps in all.
     pub steps: u64,
-    /// Times that every chip was seen.
+    /// Samples seen for each chip on average.
     pub epoch: f64,
     /// What is minimized.
     pub loss: f64,
@@ -35,6 +35,8 @@ pub struct StepReport {
     pub aux: Option<f64>,
     /// Contrast of the score map; absent where it is switched off.
     pub cpc: Option<f64>,
+    /// Dice loss of the class scores; absent where it is switched off.
+    pub dice: Option<f64>,
     /// Norm of the gradients over all weights, before clipping.
     pub gradient_norm: f64,
     /// The last step's learning rate of the new parts.

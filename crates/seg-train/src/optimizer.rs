@@ -1,6 +1,7 @@
 //! `AdamW` over all weights that learn, with state that goes into a checkpoint.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use seg_nn::ParameterGroup;
 use seg_torch::{AdamWSlot, AdamWStep, fused_adamw};
@@ -109,26 +110,31 @@ impl AdamW {
     }
 
     /// Takes the moments from a checkpoint.
-    pub(crate) fn restore(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<(), Error> {
+    pub(crate) fn restore(&mut self, stored: &StoredState) -> Result<(), Error> {
         let _no_grad = tch::no_grad_guard();
         for slot in &mut self.slots {
             for (prefix, moment) in [(FIRST, &mut slot.first), (SECOND, &mut slot.second)] {
-                restore(tensors, &format!("{prefix}{}", slot.name), moment)?;
+                stored.restore(&format!("{prefix}{}", slot.name), moment)?;
             }
         }
         Ok(())
     }
 }
 
-/// Copies a stored tensor into one that exists; layout and device are those of the latter.
-pub(crate) fn restore(
-    tensors: &BTreeMap<String, Tensor>,
-    name: &str,
-    into: &mut Tensor,
-) -> Result<(), Error> {
-    let missing = || Error::NoState { what: name.to_owned() };
-    let stored = tensors.get(name).filter(|stored| stored.size() == into.size()).ok_or_else(missing)?;
-    into.f_copy_(stored).map_err(Error::torch("take over the state of the training"))
+/// The tensors of a training's checkpoint, and where they stand.
+#[derive(Debug)]
+pub(crate) struct StoredState<'a> {
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+    pub(crate) path: &'a Path,
+}
+
+impl StoredState<'_> {
+    /// Copies a stored tensor into one that exists; layout and device are those of the latter.
+    pub(crate) fn restore(&self, name: &str, into: &mut Tensor) -> Result<(), Error> {
+        let missing = || Error::State { path: self.path.to_owned(), problem: format!("it lacks {name}") };
+        let stored = self.tensors.get(name).filter(|stored| stored.size() == into.size());
+        into.f_copy_(stored.ok_or_else(missing)?).map_err(Error::torch("take over the state of the training"))
+    }
 }
 
 /// The Euclidean norm over all numbers of these tensors that are defined.
@@ -183,11 +189,12 @@ mod tests {
         let gradient = [Tensor::from_slice(&[0.5_f32, -1.0, 2.0])];
         one.step(&gradient, 1, |group| one.base_rate(group)).unwrap();
         let mut two = AdamW::new(weights(0.0), &settings).unwrap();
-        two.restore(&one.tensors()).unwrap();
+        let stored = |tensors| StoredState { tensors, path: Path::new("last.safetensors") };
+        two.restore(&stored(one.tensors())).unwrap();
         assert_eq!(two.slots[0].first, one.slots[0].first);
         assert_eq!(two.slots[0].second, one.slots[0].second);
-        let nothing = two.restore(&BTreeMap::new()).unwrap_err();
-        assert!(nothing.to_string().contains("adamw/first/a.weight"), "{nothing}");
+        let nothing = two.restore(&stored(BTreeMap::new())).unwrap_err().to_string();
+        assert_eq!(nothing, "last.safetensors cannot be resumed: it lacks adamw/first/a.weight");
         // The encoder's factor of 0.1 on 0.1, one step of size 1 in the gradient's direction.
         assert!((one.slots[0].weight.double_value(&[1]) - 1.01).abs() < 1e-5);
     }

@@ -16,7 +16,7 @@ use tch::{Device, Tensor};
 use crate::learner::Learner;
 use crate::meter::Sums;
 use crate::observer::StepReport;
-use crate::run_folder::{FileMarks, LockedFolder, RunFolder};
+use crate::run_folder::{FileMarks, LockedFolder, RunFolder, UNFINISHED};
 use crate::saved_run::SavedRun;
 use crate::trainer::{Start, TrainJob};
 use crate::validate::Validation;
@@ -33,8 +33,9 @@ pub(crate) struct Recorder {
 /// What a training begins with.
 #[derive(Debug)]
 pub(crate) struct Begun<'a> {
-    /// A hash of the chips' manifest.
-    pub(crate) manifest: String,
+    /// A hash of what the chips are.
+    pub(crate) chips: String,
+    pub(crate) device: &'static str,
     pub(crate) transfer: Option<&'a Transfer>,
 }
 
@@ -61,7 +62,8 @@ impl Recorder {
         }
         let run = SavedRun {
             data: job.data.clone(),
-            manifest: begun.manifest,
+            chips: begun.chips,
+            device: begun.device.to_owned(),
             threads: job.threads,
             best: None,
             stale: 0,
@@ -72,6 +74,7 @@ impl Recorder {
             files: FileMarks::none(),
         };
         save_for_resuming(&folder.last(), &job.config, &run, learner, 0)?;
+        folder.clear()?;
         Self::open(job, folder, run, observer)
     }
 
@@ -101,7 +104,11 @@ impl Recorder {
             ("train/samples-per-second", report.rate),
             ("train/waiting", report.waiting),
         ];
-        for (key, tag, value) in [("aux", "loss/aux", report.aux), ("cpc", "loss/cpc", report.cpc)] {
+        for (key, tag, value) in [
+            ("aux", "loss/aux", report.aux),
+            ("cpc", "loss/cpc", report.cpc),
+            ("dice", "loss/dice", report.dice),
+        ] {
             if let (Some(value), Value::Object(line)) = (value, &mut line) {
                 line.insert(key.to_owned(), value.into());
                 scalars.push((tag, value));
@@ -109,7 +116,8 @@ impl Recorder {
         }
         self.files.log(&line)?;
         let scalars: Vec<_> = scalars.into_iter().map(|(tag, value)| (tag, value as f32)).collect();
-        Ok(self.files.events.scalars(report.step, &scalars)?)
+        self.files.events.scalars(report.step, &scalars)?;
+        Ok(self.files.events.show()?)
     }
 
     /// Writes down how good the network is.
@@ -148,7 +156,7 @@ impl Recorder {
                 sample_png(picture.image.view(), picture.truth.view(), picture.predicted.view(), legend)?;
             add_picture(events, step, "validation/sample", &png)?;
         }
-        Ok(())
+        Ok(events.show()?)
     }
 
     /// Writes the checkpoint that a resumed training goes on from.
@@ -179,6 +187,8 @@ impl Recorder {
         chips: &[String],
         batches: &[Batch],
     ) -> Result<PathBuf, Error> {
+        self.files.log(&json!({"event": "not-finite", "step": step, "what": what, "chips": chips}))?;
+        self.files.marks()?;
         let path = self.files.batch(step);
         let mut tensors = Vec::new();
         for (number, batch) in batches.iter().enumerate() {
@@ -188,9 +198,11 @@ impl Recorder {
             tensors.push((format!("images/{number}"), images.map_err(&copy)?));
             tensors.push((format!("labels/{number}"), labels.map_err(&copy)?));
         }
-        Tensor::write_safetensors(&tensors, &path).map_err(Error::torch("save the batch"))?;
-        self.files.log(&json!({"event": "not-finite", "step": step, "what": what, "chips": chips}))?;
-        self.files.marks()?;
+        let fail = Error::file("write", &path);
+        let whole = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(self.files.folder().path());
+        let whole = whole.map_err(&fail)?;
+        Tensor::write_safetensors(&tensors, whole.path()).map_err(Error::torch("save the batch"))?;
+        whole.persist(&path).map_err(|error| fail(error.error))?;
         Ok(path)
     }
 }
@@ -235,7 +247,7 @@ fn provenance(run: &SavedRun) -> Map<String, Value> {
     let mut provenance = Map::from_iter([
         ("program".to_owned(), json!(concat!("rs-seg ", env!("CARGO_PKG_VERSION")))),
         ("data".to_owned(), json!(data)),
-        ("manifest-blake3".to_owned(), json!(run.manifest)),
+        ("chips-blake3".to_owned(), json!(run.chips)),
         ("training-seconds".to_owned(), json!(run.seconds.round())),
     ]);
     provenance.extend(run.origin.clone());

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -55,8 +56,9 @@ const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 /// The beginning of the names of saved batches.
 const BATCH: &str = "bad-batch-";
+const BATCH_ENDING: &str = ".safetensors";
 /// The beginning of the names of checkpoints that are not whole yet.
-const UNFINISHED: &str = ".rs-seg-";
+pub(crate) const UNFINISHED: &str = ".rs-seg-";
 
 impl FileMarks {
     /// Of files that are not begun yet.
@@ -93,10 +95,22 @@ pub(crate) fn last(folder: &Path) -> PathBuf {
 /// The files of a training.
 fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let is_own = |name: &str| {
-        let is_events = name.starts_with(EVENTS.0) && name.ends_with(EVENTS.1);
-        [METRICS, CONFIG, LAST, BEST].contains(&name) || is_events || name.starts_with(BATCH)
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let step = name.strip_prefix(BATCH).and_then(|rest| rest.strip_suffix(BATCH_ENDING));
+        [METRICS, CONFIG, LAST, BEST].contains(&name) || is_events(name) || step.is_some_and(digits)
     };
     files(folder, is_own)
+}
+
+fn is_events(name: &str) -> bool {
+    name.starts_with(EVENTS.0) && name.ends_with(EVENTS.1) && !name.contains('/')
+}
+
+/// Whether a checkpoint of this name was being written when its process was killed: the beginning is followed by
+/// six letters and digits.
+fn is_unfinished(name: &str) -> bool {
+    let drawn = name.strip_prefix(UNFINISHED);
+    drawn.is_some_and(|drawn| drawn.len() == 6 && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, Error> {
@@ -104,7 +118,8 @@ fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, E
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(&fail)? {
         let entry = entry.map_err(&fail)?;
-        if wanted(&entry.file_name().to_string_lossy()) {
+        let is_file = entry.file_type().map_err(&fail)?.is_file();
+        if is_file && wanted(&entry.file_name().to_string_lossy()) {
             found.push(entry.path());
         }
     }
@@ -120,7 +135,9 @@ impl LockedFolder {
     pub(crate) fn lock(path: &Path) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(Error::file("make the folder", path))?;
         let name = path.join(LOCK);
-        let lock = File::create(&name).map_err(Error::file("write", &name))?;
+        // Not emptied: it may be somebody's.
+        let options = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
+        let lock = options.map_err(Error::file("write", &name))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(Error::Busy { path: path.to_owned() }),
@@ -142,10 +159,11 @@ impl LockedFolder {
         self.path.join(BEST)
     }
 
-    /// Makes room for a training that begins.
-    pub(crate) fn clear(&self, existing: Existing) -> Result<(), Error> {
-        check_free(&self.path, existing)?;
-        remove(own_files(&self.path)?)
+    /// Removes what is left of an earlier training once the new one's first checkpoint is there.
+    pub(crate) fn clear(&self) -> Result<(), Error> {
+        let mut files = own_files(&self.path)?;
+        files.retain(|file| *file != self.last());
+        remove(files)
     }
 
     /// Opens the growing files where a checkpoint's training left them: what came after it is cut off, and
@@ -156,10 +174,13 @@ impl LockedFolder {
         config: &str,
         observer: &dyn Observer,
     ) -> Result<RunFolder, Error> {
-        // A checkpoint that was being written when its process was killed.
-        remove(files(&self.path, |name| name.starts_with(UNFINISHED))?)?;
+        remove(files(&self.path, is_unfinished)?)?;
+        if !is_events(&marks.events_file) {
+            let problem = format!("{} is no name of an event file", marks.events_file);
+            return Err(Error::State { path: self.last(), problem });
+        }
         let path = self.path.join(CONFIG);
-        fs::write(&path, config).map_err(Error::file("write", &path))?;
+        write_whole(&self.path, &path, config).map_err(Error::file("write", &path))?;
         let path = self.path.join(METRICS);
         let metrics = cut_back(&path, marks.metrics_bytes).map_err(Error::file("go on with", &path))?;
         if metrics.metadata().map_err(Error::file("read", &path))?.len() < marks.metrics_bytes {
@@ -180,6 +201,17 @@ impl LockedFolder {
     }
 }
 
+/// Writes a file under another name first, so that it is whole or as it was.
+fn write_whole(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    // As the user's mask has it, not for the owner alone.
+    let permissions = fs::Permissions::from_mode(0o666);
+    let mut file =
+        tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error).map(|_| ())
+}
+
 /// A file of lines, cut back to so many bytes, or to the whole lines of a file that somebody shortened.
 fn cut_back(path: &Path, bytes: u64) -> io::Result<File> {
     let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
@@ -198,7 +230,7 @@ impl RunFolder {
 
     /// Where a batch is saved that made a loss infinite.
     pub(crate) fn batch(&self, step: u64) -> PathBuf {
-        self.folder.path.join(format!("{BATCH}{step}.safetensors"))
+        self.folder.path.join(format!("{BATCH}{step}{BATCH_ENDING}"))
     }
 
     /// Adds a line to the metrics.
@@ -257,14 +289,14 @@ mod tests {
     fn what_came_after_a_checkpoint_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let marks = interrupted(folder.path());
-        fs::write(folder.path().join(".rs-seg-Ab12"), "half a checkpoint").unwrap();
+        fs::write(folder.path().join(".rs-seg-Ab12x9"), "half a checkpoint").unwrap();
         let mut run = open(folder.path(), &marks).unwrap();
         assert_eq!(run.marks().unwrap(), marks);
         run.log(&json!({"step": 3})).unwrap();
         drop(run);
         assert_eq!(text(folder.path()), "{\"step\":1}\n{\"step\":3}\n");
         assert_eq!(steps(folder.path(), &marks), [1]);
-        assert!(!folder.path().join(".rs-seg-Ab12").exists());
+        assert!(!folder.path().join(".rs-seg-Ab12x9").exists());
         // Nothing was begun when the first checkpoint was written.
         let first = FileMarks { metrics_bytes: 0, events_bytes: 0, ..marks };
         drop(open(folder.path(), &first).unwrap());
@@ -305,10 +337,26 @@ mod tests {
             assert!(matches!(error, Error::Exists { .. }), "{error}");
             assert_eq!(error.hint().unwrap().contains("--resume"), resumable, "{name}");
         }
+        for others in ["bad-batch-of-cookies.txt", ".rs-seg-notes", "lock"] {
+            fs::write(path.join(others), "mine").unwrap();
+        }
+        fs::create_dir(path.join("bad-batch-1.safetensors")).unwrap();
         let folder = LockedFolder::lock(path).unwrap();
-        assert!(matches!(folder.clear(Existing::Refuse), Err(Error::Exists { .. })));
-        folder.clear(Existing::Replace).unwrap();
-        assert_eq!(files(path, |name| name != LOCK).unwrap().len(), 2);
+        folder.clear().unwrap();
+        let left = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+        assert_eq!(files(path, |_| true).unwrap().len(), 6);
+        assert_eq!((left(LAST), left("lock")), ("weights".to_owned(), "mine".to_owned()));
+        assert!(path.join("bad-batch-1.safetensors").is_dir());
+    }
+
+    #[test]
+    fn a_checkpoint_of_somebody_else_names_no_file_outside() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["../victim", "/victim", "events.out.tfevents.1/../../x.rs-seg"] {
+            let marks = FileMarks { events_file: name.to_owned(), ..FileMarks::none() };
+            let error = open(folder.path(), &marks).unwrap_err().to_string();
+            assert!(error.contains("no name of an event file"), "{error}");
+        }
     }
 
     #[test]

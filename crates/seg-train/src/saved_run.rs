@@ -22,8 +22,10 @@ pub(crate) struct Best {
 pub(crate) struct SavedRun {
     /// The folder of chips, as the user named it.
     pub(crate) data: PathBuf,
-    /// A hash of its manifest.
-    pub(crate) manifest: String,
+    /// A hash of what they are.
+    pub(crate) chips: String,
+    /// `cpu` or `cuda`.
+    pub(crate) device: String,
     /// Threads of an operator, on which the last bits of a sum depend.
     pub(crate) threads: usize,
     pub(crate) best: Option<Best>,
@@ -48,7 +50,11 @@ impl SavedRun {
     /// Reads it out of a run's checkpoint.
     pub(crate) fn of(checkpoint: &Checkpoint, path: PathBuf) -> Result<Self, Error> {
         let state = Value::Object(checkpoint.training_state.clone());
-        serde_json::from_value(state).map_err(|_| Error::NotResumable { path })
+        if checkpoint.training_state.is_empty() {
+            return Err(Error::NotResumable { path });
+        }
+        serde_json::from_value(state)
+            .map_err(|error| Error::State { path, problem: format!("its state of training: {error}") })
     }
 
     /// The step of the last validation.
@@ -139,7 +145,7 @@ mod tests {
     #[test]
     fn numbers_come_back_to_the_last_bit() {
         let mut map = json!({
-            "data": "chips", "manifest": "", "threads": 2, "stale": 1, "seconds": 1.5, "metrics": {"step": 40},
+            "data": "chips", "chips": "", "device": "cpu", "threads": 2, "stale": 1, "seconds": 1.5, "metrics": {"step": 40},
             "best": {"step": 20, "miou": 0.0}, "origin": {},
             "files": {"metrics_bytes": 1, "events_file": "e", "events_bytes": 2},
         });

@@ -6,8 +6,9 @@ use seg_data::{AugmentSettings, DataSettings};
 use seg_nn::{Config, LossSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
-use crate::Error;
+use crate::{Error, classes};
 
 /// Everything that decides what a training does, besides network, classes and input.
 ///
@@ -86,6 +87,11 @@ pub enum Curve {
     Constant,
 }
 
+/// Pixels of a batch, a thousand samples of 512 x 512: more is a slip of the finger.
+const MOST_PIXELS: usize = 1 << 28;
+/// Threads, waiting batches and batches of a step beyond which is a slip of the finger too.
+const MOST_THREADS: usize = 1024;
+
 /// The `[train]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -94,7 +100,7 @@ pub struct LoopSettings {
     pub steps: u64,
     /// Samples that go through the network at once.
     pub batch: usize,
-    /// Batches whose gradients are added up for one step.
+    /// Batches whose gradients are averaged for one step.
     pub accumulate: usize,
     /// Side of a sample in pixels; 0 is the network's tile.
     pub crop_px: usize,
@@ -126,6 +132,23 @@ pub enum Precision {
     F32,
     /// bfloat16 where libtorch's autocast has it: quicker where the processor multiplies it.
     Bf16,
+    /// The quicker of both on the device.
+    Auto,
+}
+
+impl Precision {
+    /// What it is on a device, never [`Precision::Auto`].
+    ///
+    /// A CUDA device is taken to multiply bfloat16, as all since Ampere do.
+    #[must_use]
+    pub fn on(self, device: Device) -> Self {
+        match (self, device) {
+            (Self::Auto, Device::Cuda(_)) => Self::Bf16,
+            (Self::Auto, _) if seg_torch::has_native_bf16() => Self::Bf16,
+            (Self::Auto, _) => Self::F32,
+            (told, _) => told,
+        }
+    }
 }
 
 /// The paper's numbers (section 4.2 and the authors' configuration).
@@ -186,15 +209,18 @@ impl TrainSettings {
             train: section(config.train.as_ref(), "train", path)?,
         };
         let wrong = |key: String, problem| Error::Setting { path: path.to_owned(), key, problem };
+        classes::legend(config).map_err(|error| wrong("class".to_owned(), error.to_string()))?;
         if let Some((key, problem)) = settings.complaint(config) {
             return Err(wrong(key.to_owned(), problem));
         }
-        settings.augment.check(config.input.bands).map_err(|error| match error {
+        let told = |section: &str, error| match error {
             seg_data::Error::Setting { key, must, got } => {
-                wrong(format!("augment.{key}"), format!("{got} is not {must}"))
+                wrong(format!("{section}.{key}"), format!("{got} is not {must}"))
             }
             other => other.into(),
-        })?;
+        };
+        settings.data.check().map_err(|error| told("data", error))?;
+        settings.augment.check(config.input.bands).map_err(|error| told("augment", error))?;
         settings.loss.check(config.class.len()).map_err(|error| match error {
             seg_nn::Error::Loss { key, problem } => wrong(key, problem),
             other => other.into(),
@@ -271,6 +297,36 @@ impl TrainSettings {
                 let fits = crop.is_multiple_of(32) && crop > 0;
                 (!fits).then(|| ("train.crop-px", format!("{crop} is not a multiple of 32")))
             })
+            .or_else(|| {
+                let single = train.batch == 1 && crop == 32;
+                single.then(|| {
+                    ("train.batch", "1 sample of 32 pixels is too little for a batch norm".to_owned())
+                })
+            })
+            .or_else(|| {
+                let most = [
+                    ("train.accumulate", train.accumulate),
+                    ("train.workers", train.workers),
+                    ("train.queue", train.queue),
+                ];
+                let (key, count) = most.into_iter().find(|(_, count)| *count > MOST_THREADS)?;
+                Some((key, format!("{count} is more than {MOST_THREADS}")))
+            })
+            .or_else(|| {
+                let pixels = crop.checked_mul(crop).and_then(|area| area.checked_mul(train.batch));
+                let fits = pixels.is_some_and(|pixels| pixels <= MOST_PIXELS);
+                (!fits).then(|| {
+                    let problem =
+                        format!("{} samples of {crop} x {crop} pixels are too many at once", train.batch);
+                    ("train.batch", format!("{problem}; train.accumulate adds up smaller batches"))
+                })
+            })
+            .or_else(|| {
+                let idle = train.early_stop > 0 && train.validate_every == 0;
+                idle.then(|| {
+                    ("train.early-stop", "nothing is validated: set train.validate-every".to_owned())
+                })
+            })
     }
 }
 
@@ -307,6 +363,7 @@ mod tests {
             "train" => config.train = table,
             "loss" => config.loss = table,
             "augment" => config.augment = table,
+            "data" => config.data = table,
             "optimizer" => config.optimizer = table,
             _ => config.schedule = table,
         }
@@ -318,10 +375,22 @@ mod tests {
         for (section, settings, expected) in [
             ("train", "steps = 0", "train.steps: 0 is too few"),
             ("train", "ema = 1.0", "train.ema: 1 is not in the range from 0 to below 1"),
+            (
+                "train",
+                "batch = 1\ncrop-px = 32",
+                "train.batch: 1 sample of 32 pixels is too little for a batch norm",
+            ),
+            ("train", "workers = 9999", "train.workers: 9999 is more than 1024"),
+            (
+                "train",
+                "early-stop = 2\nvalidate-every = 0",
+                "train.early-stop: nothing is validated: set train.validate-every",
+            ),
             ("train", "crop-px = 100", "train.crop-px: 100 is not a multiple of 32"),
             ("optimizer", "lr = nan", "optimizer.lr: NaN is not a number above 0"),
             ("optimizer", "clip-norm = -1.0", "optimizer.clip-norm: -1 is not 0 or a number above it"),
             ("schedule", "warmup-ratio = 2.0", "schedule.warmup-ratio: 2 is not in the range from 0 to 1"),
+            ("data", "source-balance = 2.0", "data.source-balance: 2 is not between 0 and 1"),
             ("augment", "flip = 2.0", "augment.flip: 2 is not between 0 and 1"),
             ("augment", "scale = [2.0, 1.0]", "augment.scale: [2, 1] is not two rising numbers above 0"),
             ("loss", "tau = 0.0", "loss.tau: 0 is not a number above 0"),
@@ -330,6 +399,16 @@ mod tests {
             assert_eq!(refused(section, settings), format!("a.toml: {expected}"));
         }
         assert_eq!(refused("train", "stepz = 1"), "a.toml: section [train] cannot be understood");
+    }
+
+    #[test]
+    fn the_quicker_precision_is_that_of_the_processor() {
+        let quicker = if seg_torch::has_native_bf16() { Precision::Bf16 } else { Precision::F32 };
+        assert_eq!(Precision::Auto.on(Device::Cpu), quicker);
+        assert_eq!(Precision::Auto.on(Device::Cuda(0)), Precision::Bf16);
+        for told in [Precision::F32, Precision::Bf16] {
+            assert_eq!(told.on(Device::Cpu), told);
+        }
     }
 
     #[test]

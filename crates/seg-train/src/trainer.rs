@@ -4,18 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use seg_data::{Batch, ChipSet, Loader, LoaderPlan, Manifest, check_chips};
+use seg_data::{Batch, Loader, LoaderPlan};
 use seg_grid::Progress;
 use seg_label::Scores;
 use seg_nn::{Checkpoint, Config};
 use tch::Device;
 
+use crate::chips::Chips;
 use crate::learner::{Learner, StepLosses, Weights};
 use crate::meter::Meter;
 use crate::observer::TrainObserver;
 use crate::recorder::{Begun, Recorder};
 use crate::run_folder::{Existing, LockedFolder, check_free, last};
 use crate::saved_run::{Best, SavedRun, differing};
+use crate::summary::TrainSummary;
 use crate::validate::{ValidationPlan, validate};
 use crate::{Error, TrainSettings, classes};
 
@@ -52,7 +54,7 @@ pub enum Start {
     /// The weights of another network, as far as they fit.
     From {
         /// The network.
-        checkpoint: Box<Checkpoint>,
+        checkpoint: Arc<Checkpoint>,
         /// How the user named it.
         name: String,
         /// What becomes of a training in the folder.
@@ -60,36 +62,6 @@ pub enum Start {
     },
     /// The run's own last checkpoint; the first step in a folder that holds nothing of a training yet.
     Resume,
-}
-
-/// What a training made.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct TrainSummary {
-    /// The folder of the run.
-    pub folder: PathBuf,
-    /// Steps done, those before a resume included.
-    pub steps: u64,
-    /// The checkpoint of the last step.
-    pub last: PathBuf,
-    /// The checkpoint of the best validation, where there was one.
-    pub best: Option<PathBuf>,
-    /// Its step.
-    pub best_step: Option<u64>,
-    /// Its mean `IoU`.
-    pub miou: Option<f64>,
-    /// Seconds of this process' steps.
-    pub seconds: f64,
-    /// Share of them in which the network waited for samples.
-    pub waiting: f64,
-    /// Whether it ended before its last step for want of progress.
-    pub stopped_early: bool,
-}
-
-/// The chips that a training reads, all checked.
-struct Chips {
-    train: Arc<ChipSet>,
-    val: Option<ChipSet>,
-    manifest: String,
 }
 
 /// Trains a network.
@@ -119,19 +91,9 @@ pub fn train(job: &TrainJob, observer: &dyn TrainObserver) -> Result<TrainSummar
     training.run(observer)
 }
 
-/// Opens and checks everything that samples come from.
-fn open_chips(job: &TrainJob, observer: &dyn TrainObserver) -> Result<Chips, Error> {
-    let (data, settings) = (&job.settings.data, &job.settings);
-    let names = classes::names(&job.config);
-    let open = |split| ChipSet::open(&job.data, split, &names, job.config.input.bands, data);
-    let train = open(data.train)?;
-    train.check_all_classes_occur()?;
-    let val = (settings.train.validate_every > 0).then(|| open(data.val)).transpose()?;
-    check_chips(&train, observer)?;
-    val.as_ref().map_or(Ok(()), |val| check_chips(val, observer))?;
-    let path = job.data.join(Manifest::NAME);
-    let manifest = std::fs::read(&path).map_err(Error::file("read", &path))?;
-    Ok(Chips { train: Arc::new(train), val, manifest: blake3::hash(&manifest).to_hex().to_string() })
+/// What a device is called in a checkpoint.
+fn device_name(device: Device) -> &'static str {
+    if device.is_cuda() { "cuda" } else { "cpu" }
 }
 
 /// A training under way.
@@ -154,8 +116,23 @@ impl<'a> Training<'a> {
         observer: &dyn TrainObserver,
     ) -> Result<Self, Error> {
         check_free(&job.out, existing)?;
-        let chips = open_chips(job, observer)?;
-        let (learner, transfer) = Learner::new(&job.config, &job.settings, weights, job.device)?;
+        let chips = Chips::open(job, observer)?;
+        let (names, settings) = (classes::names(&job.config), chips.settings(job));
+        if let Some(weights) =
+            settings.loss.class_weights.as_ref().filter(|_| job.settings.loss.class_weights.is_none())
+        {
+            let listed: Vec<_> =
+                names.iter().zip(weights).map(|(name, w)| format!("{name} {w:.2}")).collect();
+            observer.note(&format!("class weights: {}", listed.join(", ")));
+        }
+        let (schedule, steps) = (&settings.schedule, settings.train.steps);
+        if schedule.warmup_steps >= steps {
+            observer.warning(&format!(
+                "the learning rate rises over {} steps, and there are only {steps}: set schedule.warmup-steps",
+                schedule.warmup_steps
+            ));
+        }
+        let (learner, transfer) = Learner::new(&job.config, &settings, weights, job.device)?;
         if let Some(transfer) = &transfer {
             for note in classes::transfer_notes(transfer) {
                 observer.note(&note);
@@ -165,8 +142,12 @@ impl<'a> Training<'a> {
             }
         }
         let folder = LockedFolder::lock(&job.out)?;
-        folder.clear(existing)?;
-        let begun = Begun { manifest: chips.manifest.clone(), transfer: transfer.as_ref() };
+        check_free(&job.out, existing)?;
+        let begun = Begun {
+            chips: chips.fingerprint.clone(),
+            device: device_name(job.device),
+            transfer: transfer.as_ref(),
+        };
         let recorder = Recorder::begin(job, folder, begun, &learner, observer)?;
         let meter = Meter::new(&job.settings.train, chips.train.len(), recorder.run.sums);
         Ok(Self { job, chips, learner, recorder, meter, step: 0 })
@@ -176,15 +157,23 @@ impl<'a> Training<'a> {
     fn resume(job: &'a TrainJob, observer: &dyn TrainObserver) -> Result<Self, Error> {
         let folder = LockedFolder::lock(&job.out)?;
         let checkpoint = Checkpoint::read(&folder.last())?;
-        let saved = SavedRun::of(&checkpoint, folder.last())?;
-        let refuse = |differing| Err(Error::OtherRun { path: job.out.clone(), differing });
-        let other = differing(&checkpoint.config, &job.config);
+        let saved = SavedRun { data: job.data.clone(), ..SavedRun::of(&checkpoint, folder.last())? };
+        // An older program may not have written all defaults out.
+        let begun = TrainSettings::of(&checkpoint.config, &folder.last())?.effective(&checkpoint.config)?;
+        let other = differing(&begun, &job.config);
         if !other.is_empty() {
-            return refuse(other.join(", "));
+            return Err(Error::OtherRun { path: job.out.clone(), differing: other.join(", ") });
         }
-        let chips = open_chips(job, observer)?;
-        if saved.manifest != chips.manifest {
-            return refuse(format!("the chips of {}", job.data.display()));
+        let chips = Chips::open(job, observer)?;
+        if saved.chips != chips.fingerprint {
+            return Err(Error::OtherChips { path: job.out.clone(), data: job.data.clone() });
+        }
+        let device = device_name(job.device);
+        if saved.device != device {
+            observer.warning(&format!(
+                "begun on {}, resumed on {device}: the weights will differ from those of an uninterrupted training",
+                saved.device
+            ));
         }
         if saved.threads != job.threads {
             observer.warning(&format!(
@@ -196,7 +185,7 @@ impl<'a> Training<'a> {
         let step = checkpoint.step;
         observer.note(&format!("resumed at step {step} of {}", job.settings.train.steps));
         let weights = Weights::Resumed(&checkpoint);
-        let (learner, _) = Learner::new(&job.config, &job.settings, &weights, job.device)?;
+        let (learner, _) = Learner::new(&job.config, &chips.settings(job), &weights, job.device)?;
         let recorder = Recorder::open(job, folder, saved, observer)?;
         let meter = Meter::new(&job.settings.train, chips.train.len(), recorder.run.sums);
         Ok(Self { job, chips, learner, recorder, meter, step })
@@ -214,8 +203,9 @@ impl<'a> Training<'a> {
                 return self.stop();
             }
             let waited = Instant::now();
-            let batches =
-                (0..settings.accumulate).map(|_| loader.next()).collect::<Result<Vec<Batch>, _>>()?;
+            let batches = (0..settings.accumulate).map(|_| loader.next()).collect::<Result<Vec<Batch>, _>>();
+            // What was learned until then is not lost with a chip that cannot be read any more.
+            let batches = batches.or_else(|error| self.save().and(Err(Error::from(error))))?;
             self.meter.waited(waited.elapsed());
             let losses = self.learner.step(&batches, self.step)?;
             self.step += 1;
@@ -284,8 +274,10 @@ impl<'a> Training<'a> {
                 let step = self.step;
                 let chips = batches.iter().flat_map(|batch| &batch.chips);
                 let chips: Vec<_> = chips.map(|&chip| self.chips.train.chip(chip).image.clone()).collect();
-                let batch = self.recorder.not_finite(step, what, &chips, batches)?;
-                Err(Error::NotFinite { what, step, value, batch })
+                // That the number is none must be told even if the disk is full.
+                let saved = self.recorder.not_finite(step, what, &chips, batches);
+                let batch = saved.inspect_err(|error| tracing::warn!(%error, "the batch was not saved")).ok();
+                Err(Error::NotFinite { what, step, value, run: self.job.out.clone(), batch })
             }
         }
     }
@@ -349,6 +341,25 @@ impl<'a> Training<'a> {
             waiting: self.meter.waiting(),
             stopped_early: self.step < self.job.settings.train.steps,
         }
+    }
+}
+
+/// Whether a folder holds a training that can be resumed.
+pub fn is_begun(folder: &Path) -> bool {
+    last(folder).exists()
+}
+
+/// Refuses a job whose folder holds a training that it may not replace; nothing is touched.
+///
+/// [`train()`] does so too; several trainings one after another are better asked for all of them first.
+///
+/// # Errors
+/// When the folder holds one, or cannot be looked into.
+pub fn check_folder(job: &TrainJob) -> Result<(), Error> {
+    match &job.start {
+        Start::Resume if is_begun(&job.out) => Ok(()),
+        Start::Resume => check_free(&job.out, Existing::Refuse),
+        Start::Fresh { existing } | Start::From { existing, .. } => check_free(&job.out, *existing),
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Validation {
 /// A tile as it is, as it should be and as it is seen.
 #[derive(Debug)]
 pub(crate) struct Picture {
-    /// (C, H, W), 0 to 1.
+    /// (3, H, W), 0 to 1.
     pub(crate) image: Array3<f32>,
     pub(crate) truth: Array2<u8>,
     pub(crate) predicted: Array2<u8>,
@@ -114,8 +114,10 @@ fn validate_chip(
         matrix.add_arrays(&truth.slice(inside), &predicted.slice(inside))?;
         if let Some(image) = shown {
             let predicted = predicted.slice(s![..read.height, ..read.width]).to_owned();
-            let three = image.len_of(Axis(0)).min(3);
-            picture = Some(Picture { image: image.slice(s![..three, .., ..]).to_owned(), truth, predicted });
+            // Of fewer than three bands the last is shown again.
+            let bands = image.len_of(Axis(0));
+            let image = image.select(Axis(0), &[0, 1, 2].map(|band: usize| band.min(bands - 1))); // (3, H, W)
+            picture = Some(Picture { image, truth, predicted });
         }
     }
     Ok((matrix, picture))

@@ -61,6 +61,11 @@ fn settings_that_cannot_be_meant() {
     ] {
         refuse(&ground, &["--set", setting], says, None);
     }
+    // Two classes of one color could not be told apart in any picture.
+    let text = fs::read_to_string(ground.path("tiny.toml")).unwrap().replace("#324696", "#be3c32");
+    fs::write(ground.path("twins.toml"), text).unwrap();
+    let run = ground.run(&["train", "--config", "twins.toml", "--data", "chips", "--out", "new"]);
+    assert_refused(&run, &["twins.toml: class: "], None);
     let usage = ground.try_train("new", &["--set", "lr=1"]);
     assert!(usage.code == Some(2) && usage.stderr.contains("SECTION.KEY=VALUE"), "{usage:?}");
     refuse(
@@ -229,10 +234,20 @@ fn folders_that_cannot_be_used() {
     fs::write(ground.path("chips/manifest.jsonl"), [&manifest[..], b"\n"].concat()).unwrap();
     assert_refused(
         &ground.try_train("run", &[&same[..], &["--resume"]].concat()),
-        &["other settings: the chips of chips"],
-        Some(""),
+        &["the chips of chips are not those it was begun with"],
+        Some("--init run/last.safetensors"),
     );
     fs::write(ground.path("chips/manifest.jsonl"), manifest).unwrap();
+    // Cut again from other imagery: the manifest is the same.
+    let image = fs::read_dir(ground.path("chips/images")).unwrap().next().unwrap().unwrap().path();
+    let pixels = fs::read(&image).unwrap();
+    fs::write(&image, [&pixels[..], b"more"].concat()).unwrap();
+    assert_refused(
+        &ground.try_train("run", &[&same[..], &["--resume"]].concat()),
+        &["the chips of chips are not those it was begun with"],
+        Some("--data"),
+    );
+    fs::write(&image, pixels).unwrap();
     assert!(before == contents(&ground.path("run")));
 
     // Nothing to go on with.
@@ -243,6 +258,19 @@ fn folders_that_cannot_be_used() {
         Some("without --resume"),
     );
     assert!(!ground.path("none").exists());
+
+    // Files of the training that would be removed are not read by the new one.
+    for how in [["--init", "run/best.safetensors"], ["--config", "run/config.toml"]] {
+        let out = ["train", "--data", "chips", "--out", "run", "--overwrite"];
+        let says = format!("--overwrite would remove {}, which this training reads", how[1]);
+        assert_refused(&ground.run(&[&out[..], &how].concat()), &[&says], Some("another folder"));
+    }
+    assert!(before == contents(&ground.path("run")));
+    assert_refused(
+        &ground.try_train("new", &["--seeds", "1,2,1"]),
+        &["--seeds names 1 twice"],
+        Some("trained once"),
+    );
 
     // What somebody keeps of a training is not thrown away unasked.
     fs::create_dir(ground.path("kept")).unwrap();

@@ -57,12 +57,23 @@ fn it_learns_and_infer_and_eval_agree() {
     }
 }
 
+const BALANCED: [&str; 6] = [
+    "--set",
+    "data.source-balance=0.5",
+    "--set",
+    "data.class-balance=0.5",
+    "--set",
+    "loss.class-weight-power=0.5",
+];
+
 #[test]
 fn every_kind_of_network_and_loss_trains() {
     let ground = Ground::new();
     let two = ["--set", "train.steps=2", "--set", "train.validate-every=2", "--json"];
     for (name, how) in [
         ("bf16", &["--set", "train.precision=bf16"][..]),
+        ("quicker", &["--set", "train.precision=auto"]),
+        ("balanced", &BALANCED),
         ("without-contrast", &["--set", "loss.cpc-weight=0"]),
         ("without-fusion", &["--set", "model.fusion.kind=none", "--set", "train.ema=0"]),
         ("one-way", &["--set", "model.fusion.kind=text", "--set", "loss.cpc-absent=mask"]),
@@ -83,9 +94,31 @@ fn every_kind_of_network_and_loss_trains() {
             "{name}"
         );
         assert_eq!(all.keys().any(|key| key.starts_with("train/raw/")), name != "without-fusion", "{name}");
+        let config = fs::read_to_string(ground.path(name).join("config.toml")).unwrap();
+        assert!(!config.contains("precision = \"auto\""), "{name}: the file tells which one ran: {config}");
         // What was kept is enough to go on.
         let run = ground.run(&["train", "--resume", "--threads", "1", "--out", name]);
         assert_eq!(run.code, Some(0), "{name}: {run:?}");
+    }
+}
+
+#[test]
+fn networks_of_fewer_bands_are_validated_with_a_picture() {
+    let ground = Ground::new();
+    for (bands, name) in [("[1]", "one"), ("[3,1]", "two")] {
+        let count = bands.matches(|c: char| c.is_ascii_digit()).count();
+        let numbers = |value: &str| format!("[{}]", vec![value; count].join(","));
+        let settings = [
+            format!("data.bands={bands}"),
+            format!("input.bands={count}"),
+            format!("input.mean={}", numbers("0.4")),
+            format!("input.std={}", numbers("0.25")),
+            "augment.photometric=false".to_owned(),
+            "train.steps=2".to_owned(),
+        ];
+        let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        ground.train(name, &settings);
+        assert!(ground.path(name).join("best.safetensors").exists());
     }
 }
 
@@ -136,6 +169,17 @@ fn several_seeds_have_a_folder_each_and_a_spread() {
         tensors(&ground.path(&format!("runs/{seed}/last.safetensors"))).remove("head.classify.weight")
     };
     assert_ne!(head("seed-0"), head("seed-1"));
+    // A folder that is taken is told before any of the others is trained.
+    let run = ground.try_train("runs", &["--seeds", "2,0", "--set", "train.steps=2"]);
+    assert!(run.code == Some(1) && run.stderr.contains("runs/seed-0"), "{run:?}");
+    assert!(!ground.path("runs/seed-2").exists());
+    // The same command with --resume trains what is left.
+    let all = ["--seeds", "0,1,2", "--set", "train.steps=2", "--resume", "--json"];
+    let again = ground.train("runs", &all).json();
+    assert_eq!(again["runs"][0]["miou"], runs[0]["miou"]);
+    assert_eq!(again["runs"][2]["steps"], 2);
+    let run = ground.run(&["train", "--seeds", "0,7", "--resume", "--threads", "1", "--out", "runs"]);
+    assert!(run.code == Some(1) && run.stderr.contains("runs/seed-7"), "{run:?}");
     // One of them alone is what it was among others.
     ground.train("alone", &["--set", "train.seed=1", "--set", "train.steps=2"]);
     ground.assert_same_run("alone", "runs/seed-1");
@@ -152,7 +196,8 @@ fn a_number_that_is_none_ends_it_with_the_batch_saved() {
     let error = run.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert!(error.contains(" of step 1 is not finite (inf)"), "{error}");
     assert!(
-        run.stderr.contains("hint: lower optimizer.lr") && run.stderr.contains("run/bad-batch-1.safetensors"),
+        run.stderr.contains("with a lower optimizer.lr")
+            && run.stderr.contains("run/bad-batch-1.safetensors"),
         "{run:?}"
     );
 

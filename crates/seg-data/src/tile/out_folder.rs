@@ -46,7 +46,9 @@ impl OutFolder {
                 return Err(Error::Exists { path: folder.to_path_buf() });
             }
             // What another program calls a manifest is not ours to replace.
-            Manifest::read(folder)?;
+            if Manifest::read(folder)?.chips.is_empty() {
+                return Err(Error::NotOurs { path: folder.to_path_buf() });
+            }
         } else if made.is_none() && !is_empty(folder)? {
             return Err(Error::NotOurs { path: folder.to_path_buf() });
         }
@@ -141,6 +143,9 @@ fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Err
 mod tests {
     use super::*;
 
+    const CHIP: &str = "{\"image\":\"images/a.tif\",\"source\":\"a.tif\",\"split\":\"train\",\"valid\":1.0,\
+        \"window\":{\"x\":0,\"y\":0,\"width\":8,\"height\":8}}\n";
+
     #[test]
     fn nothing_is_left_of_an_abandoned_set() {
         let root = tempfile::tempdir().expect("a folder");
@@ -157,7 +162,7 @@ mod tests {
         let make = |existing, image: &str| {
             let out = OutFolder::create(root.path(), existing)?;
             fs::write(out.part(image), "").expect("a file");
-            out.write(Manifest::NAME, "")?;
+            out.write(Manifest::NAME, CHIP)?;
             out.publish()
         };
         make(Existing::Refuse, "images/a.tif").expect("the folder was empty");
@@ -176,6 +181,9 @@ mod tests {
         for existing in [Existing::Refuse, Existing::Replace] {
             assert!(matches!(OutFolder::create(root.path(), existing), Err(Error::NotOurs { .. })));
         }
+        // What another program calls a manifest.
+        fs::write(root.path().join(Manifest::NAME), "").expect("a file");
+        assert!(matches!(OutFolder::create(root.path(), Existing::Replace), Err(Error::NotOurs { .. })));
         assert!(root.path().join("images").exists());
     }
 }

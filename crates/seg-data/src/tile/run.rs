@@ -63,12 +63,29 @@ pub fn tile(job: &TileJob, observer: &dyn Observer) -> Result<TileSummary, Error
     pool.install(|| run(job, observer))
 }
 
+/// Refuses to read from what is replaced.
+fn check_outside(out: &Path, inputs: &[Input]) -> Result<(), Error> {
+    let Ok(folder) = out.canonicalize() else { return Ok(()) };
+    let names = |input: &Input| {
+        let label = input.label.as_ref().map(|label| label.name().to_owned());
+        std::iter::once(input.image.clone()).chain(label)
+    };
+    for name in inputs.iter().flat_map(names) {
+        // Names that are no files are GDAL's business.
+        if Path::new(&name).canonicalize().is_ok_and(|path| path.starts_with(&folder)) {
+            return Err(Error::InputInside { name, out: out.to_path_buf() });
+        }
+    }
+    Ok(())
+}
+
 fn run(job: &TileJob, observer: &dyn Observer) -> Result<TileSummary, Error> {
     let inputs = gather(job, observer)?;
     if job.convention.is_none() && inputs.iter().any(|input| input.label.is_some()) {
         return Err(Error::NoLegend);
     }
     let inputs = with_a_use(job, inputs, observer)?;
+    check_outside(&job.out, &inputs)?;
     let out = OutFolder::create(&job.out, job.existing)?;
     let sources = check(job, &inputs, observer)?;
     same_bands(&sources, observer)?;

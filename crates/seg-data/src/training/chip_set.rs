@@ -1,5 +1,7 @@
 use crate::labels::opening;
+use crate::training::balance;
 use crate::training::class_map::ClassMap;
+use crate::training::order::Order;
 use crate::training::settings::{AbsentClasses, DataSettings};
 use crate::{ChipRecord, Error, Manifest, Split};
 use ndarray::{Array2, Array3};
@@ -23,6 +25,9 @@ pub struct ChipSet {
     bands: usize,
     selection: BandSelection,
     absent: AbsentClasses,
+    chances: Option<Vec<f64>>,
+    /// Data types that images may have; none are all.
+    dtypes: Vec<String>,
 }
 
 impl ChipSet {
@@ -43,10 +48,15 @@ impl ChipSet {
         if !folder.join(Manifest::NAME).is_file() {
             return Err(Error::NoManifest { folder: folder.to_path_buf() });
         }
+        settings.check()?;
         let selection = selection(settings, bands)?;
         let chips = chips(folder, split, settings)?;
         let legend = read_legend(folder)?;
+        if settings.class_balance > 0.0 {
+            check_counted(folder, &chips, "data.class-balance")?;
+        }
         let map = ClassMap::new(folder, &legend, classes, &chips)?;
+        let chances = balance::chances(&chips, classes, settings);
         let set = Self {
             folder: folder.to_path_buf(),
             split,
@@ -56,17 +66,20 @@ impl ChipSet {
             bands,
             selection,
             absent: settings.absent_classes,
+            chances,
+            dtypes: Vec::new(),
         };
-        for chip in &set.chips {
-            for file in std::iter::once(&chip.image).chain(&chip.label) {
-                let path = folder.join(file);
-                if !path.is_file() {
-                    return Err(Error::MissingChip { chip: path });
-                }
-            }
+        if let Some(chip) = set.files().find(|path| !path.is_file()) {
+            return Err(Error::MissingChip { chip });
         }
         set.open_image(0)?;
         Ok(set)
+    }
+
+    /// The same set, of whose images only these data types are taken, such as `uint8`; none are all.
+    #[must_use]
+    pub fn accepting(self, dtypes: &[String]) -> Self {
+        Self { dtypes: dtypes.to_vec(), ..self }
     }
 
     /// The number of chips, at least 1.
@@ -85,6 +98,12 @@ impl ChipSet {
     /// If there are not so many chips.
     pub fn chip(&self, index: usize) -> &ChipRecord {
         &self.chips[index]
+    }
+
+    /// The images and labels of all chips.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        let files = self.chips.iter().flat_map(|chip| std::iter::once(&chip.image).chain(&chip.label));
+        files.map(|file| self.folder.join(file))
     }
 
     /// Width and height of a chip.
@@ -132,6 +151,26 @@ impl ChipSet {
         self.classes.iter().map(of_class).collect()
     }
 
+    /// Pixels of each class, by index, as often as an epoch shows their chips on average.
+    pub fn shown_class_pixels(&self) -> Vec<f64> {
+        let of_class = |class: &String| {
+            let pixels = self.chips.iter().enumerate().map(|(index, chip)| {
+                let times = self.chances.as_ref().and_then(|chances| chances.get(index)).copied();
+                times.unwrap_or(1.0) * chip.histogram.get(class).copied().unwrap_or(0) as f64
+            });
+            pixels.sum()
+        };
+        self.classes.iter().map(of_class).collect()
+    }
+
+    /// Refuses a set whose manifest did not count the pixels of classes, which the setting `key` needs.
+    ///
+    /// # Errors
+    /// If it did not.
+    pub fn check_counted(&self, key: &'static str) -> Result<(), Error> {
+        check_counted(&self.folder, &self.chips, key)
+    }
+
     /// Refuses a set in which a class comes nowhere, unless `absent-classes` allows it.
     ///
     /// A manifest that did not count its labels' pixels is passed.
@@ -158,6 +197,11 @@ impl ChipSet {
         }
     }
 
+    /// Which chip each sample of a stream shows.
+    pub(crate) fn order(&self, seed: u64) -> Order {
+        Order::new(seed, self.len(), self.chances.clone())
+    }
+
     /// Opens an image, and checks its size and bands.
     pub(crate) fn open_image(&self, index: usize) -> Result<GeoRaster, Error> {
         let name = self.path(&self.chips[index].image);
@@ -169,6 +213,10 @@ impl ChipSet {
             source => opening(&name)(source),
         })?;
         self.same_size(index, &name, &raster)?;
+        let dtype = raster.profile().dtype.name();
+        if !self.dtypes.is_empty() && !self.dtypes.iter().any(|accepted| accepted == dtype) {
+            return Err(Error::ChipType { name, dtype, expected: self.dtypes.join(" or ") });
+        }
         Ok(raster)
     }
 
@@ -275,6 +323,13 @@ fn chips(folder: &Path, split: Split, settings: &DataSettings) -> Result<Vec<Chi
     Ok(chips)
 }
 
+fn check_counted(folder: &Path, chips: &[ChipRecord], key: &'static str) -> Result<(), Error> {
+    if chips.iter().any(|chip| chip.ignored.is_some()) {
+        return Ok(());
+    }
+    Err(Error::NotCounted { folder: folder.to_path_buf(), key })
+}
+
 fn patterns(texts: &[String]) -> Result<Vec<Regex>, Error> {
     let pattern = |text: &String| {
         Regex::new(text)
@@ -284,7 +339,7 @@ fn patterns(texts: &[String]) -> Result<Vec<Regex>, Error> {
 }
 
 fn read_legend(folder: &Path) -> Result<Legend, Error> {
-    let path = folder.join("legend.toml");
+    let path = folder.join(Manifest::LEGEND);
     let text = fs::read_to_string(&path).map_err(|source| Error::File {
         action: "read",
         path: path.clone(),

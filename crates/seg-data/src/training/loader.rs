@@ -80,7 +80,7 @@ impl Loader {
         }
         let bands = set.bands();
         let recipe = Arc::new(Recipe::new(bands, augment, scale, plan.seed, plan.crop)?);
-        let order = Arc::new(Order::new(plan.seed, set.len()));
+        let order = Arc::new(set.order(plan.seed));
         let capacity = (plan.queue.max(1) * plan.batch) as u64;
         let queue = Arc::new(Queue::new(plan.first_sample, capacity));
         // Made first, so that an error ends the threads that run by then.
@@ -144,7 +144,7 @@ impl Drop for Loader {
 fn work(set: &ChipSet, recipe: &Recipe, order: &Order, queue: &Queue<Made>) {
     let _closing = Closing(queue);
     while let Some(number) = queue.take() {
-        let (epoch, chip) = order.of(number);
-        queue.put(number, (chip, recipe.sample(set, epoch, chip)));
+        let draw = order.of(number);
+        queue.put(number, (draw.chip, recipe.sample(set, draw)));
     }
 }

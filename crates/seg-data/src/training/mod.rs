@@ -23,6 +23,7 @@
 //! ```
 
 mod augment;
+mod balance;
 mod check;
 mod chip_set;
 mod class_map;

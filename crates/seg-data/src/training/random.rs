@@ -81,7 +81,7 @@ mod tests {
         let names: [&[u64]; 5] = [&[0, 0], &[0, 1], &[1, 0], &[0, 0, 0], &[1, 1]];
         let first: BTreeSet<_> = names.iter().map(|name| Random::of(name).bits()).collect();
         assert_eq!(first.len(), names.len());
-        // Pins the generator: another version of it would train otherwise.
-        assert_eq!(Random::of(&[7, 3, 1]).bits(), Random::of(&[7, 3, 1]).bits());
+        // Another version of the generator would train otherwise.
+        assert_eq!(Random::of(&[7, 3, 1]).bits(), 12_793_602_498_587_814_757);
     }
 }

@@ -2,7 +2,7 @@ use crate::training::augment::{
     LinearAxis, NearestAxis, Photometric, Sensor, Symmetry, bilinear, bilinear_valid, crop_window, is_varied,
     resized,
 };
-use crate::training::order::Order;
+use crate::training::order::Draw;
 use crate::training::random::Random;
 use crate::{AugmentSettings, ChipSet, Error, InputScale};
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip, s};
@@ -47,8 +47,7 @@ pub fn sample(
     number: u64,
 ) -> Result<Sample, Error> {
     let recipe = Recipe::new(set.bands(), augment.clone(), scale.clone(), seed, crop)?;
-    let (epoch, chip) = Order::new(seed, set.len()).of(number);
-    recipe.sample(set, epoch, chip)
+    recipe.sample(set, set.order(seed).of(number))
 }
 
 impl Recipe {
@@ -69,8 +68,10 @@ impl Recipe {
     }
 
     /// The sample that an epoch makes of a chip.
-    pub(crate) fn sample(&self, set: &ChipSet, epoch: u64, chip: usize) -> Result<Sample, Error> {
-        let mut random = Random::of(&[self.seed, epoch, chip as u64]);
+    pub(crate) fn sample(&self, set: &ChipSet, draw: Draw) -> Result<Sample, Error> {
+        let Draw { epoch, chip, repeat } = draw;
+        let name = [self.seed, epoch, chip as u64, repeat];
+        let mut random = Random::of(if repeat == 0 { &name[..3] } else { &name });
         let size = set.size(chip);
         let scaled = resized(size, self.augment.ratio(&mut random));
         let (window, label) = self.choose_crop(set, chip, scaled, &mut random)?;

@@ -50,9 +50,11 @@ pub fn pack(checkpoints: &[Checkpoint], packing: Packing, out: &Path) -> Result<
     let Some((first, others)) = checkpoints.split_first() else {
         return Err(Error::Config { key: "model".to_owned(), problem: "there is no checkpoint".to_owned() });
     };
+    // The embeddings of a mean of towers are not the mean of their embeddings: towers are left out at the end.
+    let all_have_towers = checkpoints.iter().all(|checkpoint| checkpoint.text_part() == TextPart::Tower);
     let text = match packing.text_tower {
-        StoredTower::Kept => TextPart::Tower,
-        StoredTower::LeftOut => first.text_part(),
+        StoredTower::LeftOut if !all_have_towers => TextPart::Embeddings,
+        StoredTower::Kept | StoredTower::LeftOut => TextPart::Tower,
     };
     let read = |checkpoint: &Checkpoint| -> Result<(VarStore, BemSeg), Error> {
         let vs = VarStore::new(Device::Cpu);

@@ -162,7 +162,7 @@ impl Checkpoint {
     }
 
     /// Where it came from, for messages.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

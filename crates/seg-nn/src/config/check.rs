@@ -7,10 +7,12 @@ use super::{
 use crate::card::check_classes;
 use crate::complaint::Complaint;
 
-/// The widest that a layer may be and the deepest that a stage may be: far above what is of use, and low
-/// enough that a damaged file does not ask for all memory.
+/// The widest that a layer may be and the deepest that a stage may be: far above what is of use.
 const WIDEST: usize = 8192;
 const DEEPEST: usize = 256;
+/// The most weights that a network may have, so that a damaged file does not ask for all memory; CLIP's largest
+/// has a fifth of it.
+const MOST_WEIGHTS: usize = 2 << 30;
 
 impl Config {
     pub(crate) fn check(&self) -> Result<(), Complaint> {
@@ -28,6 +30,11 @@ impl BemSegConfig {
         }
         self.encoder.check()?;
         self.decoder.check()?;
+        let weights = self.least_weights();
+        if weights > MOST_WEIGHTS {
+            let problem = format!("a network of more than {weights} weights is more than {MOST_WEIGHTS}");
+            return Err(Complaint::new("model", problem));
+        }
         match (&self.pool, &self.text, &self.fusion) {
             (Some(pool), Some(text), fusion) => {
                 pool.check(self.stage_channels()[3] as usize)?;
@@ -39,6 +46,39 @@ impl BemSegConfig {
             (Some(_), None, _) => Err(Complaint::new("model.text", "an attention pool needs a text tower")),
             (None, None, Some(_)) => Err(Complaint::new("model.fusion", "fusion needs [model.text]")),
         }
+    }
+}
+
+impl BemSegConfig {
+    /// The weights of the large matrices, of which the rest is a small part; too large to count is the largest.
+    fn least_weights(&self) -> usize {
+        let product =
+            |factors: &[usize]| factors.iter().fold(1_usize, |all, &factor| all.saturating_mul(factor));
+        let sum = |terms: &[usize]| terms.iter().fold(0_usize, |all, &term| all.saturating_add(term));
+        // A block has 4 w² in its first convolution, 9 w² in its second and 4 w² in its third.
+        let stage = |(width, depth): (&usize, &usize)| product(&[17, *width, *width, *depth]);
+        let stages: Vec<usize> = self.encoder.widths.iter().zip(&self.encoder.depths).map(stage).collect();
+        let last = self.encoder.widths[3].saturating_mul(4);
+        let pool = self.pool.as_ref().map_or(0, |pool| {
+            sum(&[product(&[3, last, last]), product(&[pool.positional_grid, pool.positional_grid, last])])
+        });
+        let text = self.text.as_ref().map_or(0, |text| {
+            sum(&[product(&[text.vocab, text.width]), product(&[12, text.width, text.width, text.layers])])
+        });
+        let fusion = self
+            .fusion
+            .as_ref()
+            .map_or(0, |fusion| product(&[16, fusion.width, fusion.width, fusion.layers]));
+        let DecoderConfig { fpn_width, head_width, .. } = self.decoder;
+        let decoder = sum(&[product(&[36, fpn_width, fpn_width]), product(&[9, head_width, fpn_width])]);
+        sum(&[
+            sum(&stages),
+            product(&[10, self.encoder.stem_width, self.encoder.stem_width]),
+            pool,
+            text,
+            fusion,
+            decoder,
+        ])
     }
 }
 

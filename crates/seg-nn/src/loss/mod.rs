@@ -88,7 +88,7 @@ impl Criterion {
     /// ignored.
     ///
     /// Logits and scores are brought to the labels' size, and to float32 where they are less precise; call it
-    /// outside of [`CpuAutocast`](seg_torch::CpuAutocast). `memory` starts as `None`, is carried from step to
+    /// outside of [`Autocast`](seg_torch::Autocast). `memory` starts as `None`, is carried from step to
     /// step and is begun anew where the batch has another size.
     ///
     /// # Errors

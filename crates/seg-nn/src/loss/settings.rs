@@ -46,6 +46,9 @@ pub struct LossSettings {
     /// Weights of the classes in both cross-entropies, in the order of output channels; none are all 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<Vec<f64>>,
+    /// Class weights from the shares of the classes in what is learned from: each to the power of minus this,
+    /// scaled so that the mean over pixels is 1; 0 is none.
+    pub class_weight_power: f64,
     /// Share of a pixel's target that is spread over all classes in both cross-entropies.
     pub label_smoothing: f64,
     /// Weight of the Dice loss of the main logits.
@@ -110,6 +113,7 @@ impl Default for LossSettings {
             cpc_reduce: CpcReduce::default(),
             denominator: Denominator::default(),
             class_weights: None,
+            class_weight_power: 0.0,
             label_smoothing: 0.0,
             dice_weight: 0.0,
         }
@@ -120,7 +124,8 @@ impl LossSettings {
     /// Checks the values for a network of `classes` classes.
     ///
     /// # Errors
-    /// When a weight is negative, a temperature not above 0, or there are not as many class weights as classes.
+    /// When a weight is negative, a temperature not above 0, there are not as many class weights as classes, or
+    /// both class weights and a power for them are given.
     pub fn check(&self, classes: usize) -> Result<(), Error> {
         let weights = [
             ("aux-weight", self.aux_weight),
@@ -138,7 +143,10 @@ impl LossSettings {
         ensure((0.0..1.0).contains(&smoothing), "label-smoothing", || {
             format!("{smoothing} is not in [0, 1)")
         })?;
+        let (power, key) = (self.class_weight_power, "class-weight-power");
+        ensure((0.0..=1.0).contains(&power), key, || format!("{power} is not in [0, 1]"))?;
         let Some(weights) = &self.class_weights else { return Ok(()) };
+        ensure(power == 0.0, key, || "class-weights are given too; one of them decides".to_owned())?;
         let key = "class-weights";
         ensure(weights.len() == classes, key, || {
             format!("{} weights do not fit {classes} classes", weights.len())
@@ -147,6 +155,23 @@ impl LossSettings {
             return Err(wrong(key, format!("{weight} is not a number from 0")));
         }
         ensure(weights.iter().any(|weight| *weight > 0.0), key, || "all of them are 0".to_owned())
+    }
+
+    /// The settings with class weights written out, for classes with these shares of the pixels.
+    ///
+    /// A class without pixels has no share, and weight 1.
+    #[must_use]
+    pub fn weighted(&self, shares: &[f64]) -> Self {
+        let power = self.class_weight_power;
+        if power == 0.0 {
+            return self.clone();
+        }
+        let present = || shares.iter().filter(|share| **share > 0.0);
+        let total: f64 = present().sum();
+        let mean: f64 = present().map(|share| (share / total).powf(1.0 - power)).sum();
+        let weight = |share: &f64| if *share > 0.0 { (share / total).powf(-power) / mean } else { 1.0 };
+        let class_weights = Some(shares.iter().map(weight).collect());
+        Self { class_weights, class_weight_power: 0.0, ..self.clone() }
     }
 }
 
@@ -188,6 +213,21 @@ mod tests {
     }
 
     #[test]
+    fn rare_classes_weigh_more_and_a_pixel_weighs_1_on_average() {
+        let settings = |power| LossSettings { class_weight_power: power, ..LossSettings::default() };
+        let shares = [0.64, 0.0, 0.36];
+        assert_eq!(settings(0.0).weighted(&shares).class_weights, None);
+        let weights = settings(0.5).weighted(&shares).class_weights.unwrap();
+        // Roots of the shares are 0.8 and 0.6.
+        for (weight, expected) in weights.iter().zip([1.0 / 0.8 / 1.4, 1.0, 1.0 / 0.6 / 1.4]) {
+            assert!((weight - expected).abs() < 1e-12, "{weights:?}");
+        }
+        let counts = settings(0.5).weighted(&[64.0, 0.0, 36.0]);
+        assert!(counts.class_weights.unwrap().iter().zip(&weights).all(|(a, b)| (a - b).abs() < 1e-12));
+        settings(0.5).weighted(&shares).check(3).unwrap();
+    }
+
+    #[test]
     fn values_that_cannot_be_meant_are_told() {
         let error =
             |text: &str| toml::from_str::<LossSettings>(text).unwrap().check(3).unwrap_err().to_string();
@@ -197,6 +237,9 @@ mod tests {
         assert_eq!(error("label-smoothing = 1.0"), "loss.label-smoothing: 1 is not in [0, 1)");
         assert_eq!(error("class-weights = [1.0]"), "loss.class-weights: 1 weights do not fit 3 classes");
         assert_eq!(error("class-weights = [0.0, 0.0, 0.0]"), "loss.class-weights: all of them are 0");
+        assert_eq!(error("class-weight-power = 2.0"), "loss.class-weight-power: 2 is not in [0, 1]");
+        let both = "class-weight-power = 0.5\nclass-weights = [1.0, 1.0, 1.0]";
+        assert!(error(both).ends_with("class-weights are given too; one of them decides"));
         assert!(error("class-weights = [1.0, inf, 0.0]").ends_with("inf is not a number from 0"));
     }
 }

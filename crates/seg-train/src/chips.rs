@@ -1,0 +1,59 @@
+//! The chips that a training reads.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use seg_data::{ChipSet, Manifest, check_chips};
+
+use crate::trainer::TrainJob;
+use crate::{Error, TrainObserver, TrainSettings, classes};
+
+/// The chips that a training reads, all checked.
+pub(crate) struct Chips {
+    pub(crate) train: Arc<ChipSet>,
+    pub(crate) val: Option<ChipSet>,
+    /// A hash of what they are.
+    pub(crate) fingerprint: String,
+}
+
+impl Chips {
+    /// Opens and checks everything that samples come from.
+    pub(crate) fn open(job: &TrainJob, observer: &dyn TrainObserver) -> Result<Self, Error> {
+        let (data, settings) = (&job.settings.data, &job.settings);
+        let (names, dtypes) = (classes::names(&job.config), &job.config.input.dtypes);
+        let open = |split| ChipSet::open(&job.data, split, &names, job.config.input.bands, data);
+        let train = open(data.train)?.accepting(dtypes);
+        train.check_all_classes_occur()?;
+        let val = (settings.train.validate_every > 0).then(|| open(data.val)).transpose()?;
+        let val = val.map(|val| val.accepting(dtypes));
+        check_chips(&train, observer)?;
+        val.as_ref().map_or(Ok(()), |val| check_chips(val, observer))?;
+        if settings.loss.class_weight_power > 0.0 {
+            train.check_counted("loss.class-weight-power")?;
+        }
+        let fingerprint = fingerprint(&job.data, [Some(&train), val.as_ref()])?;
+        Ok(Self { train: Arc::new(train), val, fingerprint })
+    }
+
+    /// The job's settings, with class weights that follow from the chips.
+    pub(crate) fn settings(&self, job: &TrainJob) -> TrainSettings {
+        let loss = job.settings.loss.weighted(&self.train.shown_class_pixels());
+        TrainSettings { loss, ..job.settings.clone() }
+    }
+}
+
+/// A hash of manifest, legend and the sizes of all files of the chips.
+fn fingerprint(folder: &Path, sets: [Option<&ChipSet>; 2]) -> Result<String, Error> {
+    let mut hasher = blake3::Hasher::new();
+    for name in [Manifest::NAME, Manifest::LEGEND] {
+        let path = folder.join(name);
+        hasher.update(&std::fs::read(&path).map_err(Error::file("read", &path))?);
+    }
+    for set in sets.into_iter().flatten() {
+        for path in set.files() {
+            let metadata = std::fs::metadata(&path).map_err(Error::file("read", &path))?;
+            hasher.update(&metadata.len().to_le_bytes());
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
