@@ -19,7 +19,7 @@ for round in $(seq "$ROUNDS"); do
   "$RS_SEG" -q train --config "$HERE/configs/bemseg-rn50-potsdam.toml" --legend dubai --data "$WORK/chips" \
     --out "$WORK/run" --overwrite --threads 2 --set 'data.bands=[3,2,1]' --set data.absent-classes=allow \
     --set train.batch=1 --set train.validate-every=0 --set train.log-every=1 --set train.steps=$((STEPS + 1)) \
-    --set train.checkpoint-every=1000 >/dev/null
+    --set train.checkpoint-every=1000 --set schedule.warmup-steps=1 >/dev/null
   # The first step makes what later ones keep.
   sed -n 's/.*"samples-per-second":\([0-9.e-]*\).*/\1/p' "$WORK/run/metrics.jsonl" | tail -n "$STEPS" |
     awk '{ print 1 / $1 }' | middle >>"$WORK/own"

@@ -179,6 +179,17 @@ fn chips_that_do_not_fit() {
         &["chips has no train chips"],
         Some("check the patterns"),
     );
+    refuse(
+        &ground,
+        &["--set", "input.dtypes=[\"uint16\"]"],
+        &["holds uint8 values, the model takes uint16"],
+        Some("input.dtypes = [\"uint8\"]"),
+    );
+    // Chips that would be cut out of themselves.
+    let again = ["chips/images", "--labels", "chips/labels", "--legend", "legend.toml", "--out", "chips"];
+    let run = ground.run(&[&["tile"], &again[..], &["--size", "32", "--overwrite"]].concat());
+    assert_refused(&run, &["is read and lies in chips, which is written"], Some("--out"));
+    assert_eq!(contents(&ground.path("chips/images")).len(), 13);
     let out = ["train", "--config", "tiny.toml", "--out", "new"];
     assert_refused(
         &ground.run(&[&out[..], &["--data", "images"]].concat()),
