@@ -107,6 +107,7 @@ mod tests {
     fn config(set: impl FnOnce(&mut Config)) -> Config {
         let text = include_str!("../../../configs/bemseg-small.toml");
         let mut config = Config::parse(text, "bemseg-small.toml".as_ref()).unwrap();
+        config.data = None;
         set(&mut config);
         config
     }
