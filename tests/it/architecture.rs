@@ -116,6 +116,17 @@ fn one_crate_alone_has_code_that_the_compiler_does_not_check() {
 }
 
 #[test]
+fn tests_are_neither_left_out_nor_satisfied_by_any_panic() {
+    let forbidden = ["ignore", "should_panic"].map(|attribute| format!("#[{attribute}"));
+    for (path, text) in sources(&["src", "crates", "tests", "examples"]) {
+        for (number, line) in code_lines(&text) {
+            let found = forbidden.iter().find(|attribute| line.contains(attribute.as_str()));
+            assert!(found.is_none(), "{} line {number}: {found:?}", path.display());
+        }
+    }
+}
+
+#[test]
 fn libraries_neither_print_nor_end_the_program() {
     let forbidden = ["println!", "eprintln!", "print!", "eprint!", "dbg!", "process::exit"];
     for (path, text) in sources(&["crates"]) {

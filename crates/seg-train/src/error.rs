@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use seg_nn::is_out_of_memory;
 use tch::TchError;
 
 use crate::run_folder;
@@ -156,10 +157,6 @@ pub enum Error {
 /// What helps where memory is short.
 const LESS_MEMORY: &str =
     "use a smaller train.batch with a larger train.accumulate, or a smaller train.crop-px";
-
-fn is_out_of_memory(reason: &str) -> bool {
-    reason.contains("allocate") || reason.contains("out of memory")
-}
 
 impl Error {
     /// What the user can do about it, where there is something.

@@ -1,18 +1,14 @@
 //! Streams of samples out of chips.
 
-use crate::fixture::{Folder, palette_patch, truth};
-use crate::training_fixture::{Chip, five, identity, open, plain, single};
+use crate::fixture::Folder;
+use crate::training_fixture::{Chip, five, identity, plain, single};
 use ndarray::{Array2, Axis};
-use seg_data::{
-    AugmentSettings, Batch, ChipSet, Error, InputScale, Loader, LoaderPlan, Sample, Shares, SplitRequest,
-    TileJob, sample, tile,
-};
-use seg_gdal::RawValues;
-use seg_grid::{Silent, Size, Window};
+use seg_data::{AugmentSettings, Batch, ChipSet, Error, InputScale, Loader, LoaderPlan, Sample, sample};
+use seg_grid::{Size, Window};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PLAN: LoaderPlan = LoaderPlan { seed: 9, batch: 3, crop: 32, first_sample: 0, workers: 1, queue: 2 };
 
@@ -260,33 +256,4 @@ fn what_cannot_work_is_refused_before_a_thread_starts() {
             "{key}"
         );
     }
-}
-
-/// Tells how long a sample takes: `cargo test --release -p seg-data -- --ignored milliseconds`.
-#[test]
-#[ignore = "measures time"]
-fn milliseconds_of_a_sample() {
-    let folder = Folder::new();
-    let size = Size::square(512);
-    let rough = |step: usize| {
-        RawValues::UInt8((0..size.area() as usize).map(|i| (i * step % 251 + i * i % 5) as u8).collect())
-    };
-    let image = folder.raster("a.tif", size, None, vec![rough(1), rough(2), rough(3)]);
-    let colors = [[10, 200, 10], [0, 0, 255], [90, 90, 90]];
-    let labels = folder.patch("truth.tif", palette_patch(size, truth(size), &colors), None);
-    let split = SplitRequest { shares: Some(Shares::TRAIN_ONLY), ..SplitRequest::default() };
-    let job = TileJob { size: 512, overlap: 0, split, ..folder.labeled_job(&image, &labels) };
-    tile(&job, &Silent).expect("tiled");
-    let set = open(&folder).expect("a set");
-    let milliseconds = |work: &dyn Fn(u64)| {
-        let start = Instant::now();
-        (0..50).for_each(work);
-        start.elapsed().as_secs_f64() * 1000.0 / 50.0
-    };
-    let mut told = vec![format!("read {:.1}", milliseconds(&|_| drop(set.read(0, Window::whole(size)))))];
-    for (name, settings) in [("none", plain()), ("default", AugmentSettings::default()), ("all", wild())] {
-        let work = |number| drop(sample(&set, &settings, &imagenet(), 0, 512, number).expect("a sample"));
-        told.push(format!("{name} {:.1}", milliseconds(&work)));
-    }
-    panic!("milliseconds: {}", told.join(", "));
 }

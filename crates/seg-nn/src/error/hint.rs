@@ -71,6 +71,7 @@ impl Error {
     }
 }
 
-fn is_out_of_memory(reason: &str) -> bool {
+/// Whether libtorch failed, with this reason, for want of memory.
+pub fn is_out_of_memory(reason: &str) -> bool {
     reason.contains("allocate") || reason.contains("out of memory")
 }

@@ -2,6 +2,8 @@
 
 mod hint;
 
+pub use hint::is_out_of_memory;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
