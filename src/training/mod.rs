@@ -77,6 +77,11 @@ fn job(
     let mut settings = TrainSettings::of(&config, &origin)?;
     // The run's folder names what runs, so that it is the same when the training goes on elsewhere.
     settings.train.precision = settings.train.precision.on(device);
+    if let Some(data) = begun_with.as_ref().filter(|data| args.data.is_none() && !data.is_dir()) {
+        let what =
+            format!("{} was begun with the chips of {}, which are not there", out.display(), data.display());
+        return Err(Advice::new(what, "give --data, or call it in the folder that it was begun in").into());
+    }
     let data =
         args.data.clone().or(begun_with).or_else(|| settings.data.folder.clone()).ok_or_else(|| {
             Advice::new("no folder of chips was given", "give --data, or data.folder in the configuration")

@@ -261,6 +261,12 @@ fn folders_that_cannot_be_used() {
     fs::write(&image, pixels).unwrap();
     assert!(before == contents(&ground.path("run")));
 
+    // Called somewhere else, where the chips have another name.
+    let path = ground.path("run");
+    let elsewhere = ["train", "--resume", "--out", path.to_str().unwrap()];
+    let run = crate::program::rs_seg_in(&ground.path("images"), &elsewhere);
+    assert_refused(&run, &["was begun with the chips of chips, which are not there"], Some("give --data"));
+
     // Nothing to go on with.
     let resume = |out: &str| ground.run(&["train", "--resume", "--out", out, "--data", "chips"]);
     assert_refused(

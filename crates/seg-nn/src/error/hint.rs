@@ -51,7 +51,9 @@ impl Error {
                 "use a smaller --tile, fewer --threads or a smaller --batch"
             }
             Self::Prompt { .. } => "shorten the class's prompt or raise model.text.n-tok",
-            Self::NotSafetensors { .. } => "the file may be cut short: copy or download it again",
+            Self::NotSafetensors { .. } => {
+                "a checkpoint is a .safetensors file; if this is one, it may be cut short: copy or download it again"
+            }
             Self::NotACheckpoint { .. } => {
                 "give a checkpoint that rs-seg wrote, or export the network as TorchScript with a .toml beside it"
             }
