@@ -21,16 +21,19 @@ impl Chips {
     pub(crate) fn open(job: &TrainJob, observer: &dyn TrainObserver) -> Result<Self, Error> {
         let (data, settings) = (&job.settings.data, &job.settings);
         let (names, dtypes) = (classes::names(&job.config), &job.config.input.dtypes);
-        let open = |split| ChipSet::open(&job.data, split, &names, job.config.input.bands, data);
-        let train = open(data.train)?.accepting(dtypes);
+        let open = |split| {
+            let set = ChipSet::open(&job.data, split, &names, job.config.input.bands, data)?;
+            Ok::<_, Error>(set.accepting(dtypes))
+        };
+        let train = open(data.train)?;
         train.check_all_classes_occur()?;
-        let val = (settings.train.validate_every > 0).then(|| open(data.val)).transpose()?;
-        let val = val.map(|val| val.accepting(dtypes));
-        check_chips(&train, observer)?;
-        val.as_ref().map_or(Ok(()), |val| check_chips(val, observer))?;
+        // What needs no file is refused before all of them are read.
         if settings.loss.class_weight_power > 0.0 {
             train.check_counted("loss.class-weight-power")?;
         }
+        let val = (settings.train.validate_every > 0).then(|| open(data.val)).transpose()?;
+        check_chips(&train, observer)?;
+        val.as_ref().map_or(Ok(()), |val| check_chips(val, observer))?;
         let fingerprint = fingerprint(&job.data, [Some(&train), val.as_ref()])?;
         Ok(Self { train: Arc::new(train), val, fingerprint })
     }

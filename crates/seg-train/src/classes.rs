@@ -4,7 +4,7 @@ use seg_data::InputScale;
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{Config, ParameterGroup, TowerTraining, Transfer};
 
-use crate::Error;
+use crate::{Error, TrainSettings};
 
 /// Class names in the order of the network's channels.
 pub(crate) fn names(config: &Config) -> Vec<String> {
@@ -26,6 +26,14 @@ pub(crate) fn legend(config: &Config) -> Result<Legend, Error> {
 pub(crate) fn input_scale(config: &Config) -> InputScale {
     let input = &config.input;
     InputScale { divide: input.divide, mean: input.mean.clone(), std: input.std.clone() }
+}
+
+/// How much each class weighs in the losses, in words.
+pub(crate) fn weights_note(config: &Config, settings: &TrainSettings) -> String {
+    let weights = settings.loss.class_weights.iter().flatten();
+    let listed: Vec<_> =
+        names(config).iter().zip(weights).map(|(name, weight)| format!("{name} {weight:.2}")).collect();
+    format!("class weights: {}", listed.join(", "))
 }
 
 /// What was taken over from another network, in words.

@@ -16,7 +16,7 @@ use tch::{Device, Tensor};
 use crate::learner::Learner;
 use crate::meter::Sums;
 use crate::observer::StepReport;
-use crate::run_folder::{FileMarks, LockedFolder, RunFolder, UNFINISHED};
+use crate::run_folder::{FileMarks, LockedFolder, RunFolder, unfinished};
 use crate::saved_run::SavedRun;
 use crate::trainer::{Start, TrainJob};
 use crate::validate::Validation;
@@ -199,8 +199,7 @@ impl Recorder {
             tensors.push((format!("labels/{number}"), labels.map_err(&copy)?));
         }
         let fail = Error::file("write", &path);
-        let whole = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(self.files.folder().path());
-        let whole = whole.map_err(&fail)?;
+        let whole = unfinished(self.files.folder().path()).map_err(&fail)?;
         Tensor::write_safetensors(&tensors, whole.path()).map_err(Error::torch("save the batch"))?;
         whole.persist(&path).map_err(|error| fail(error.error))?;
         Ok(path)

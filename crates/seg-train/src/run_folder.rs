@@ -10,6 +10,7 @@ use seg_events::EventFile;
 use seg_grid::Observer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::Error;
 
@@ -58,7 +59,7 @@ const BEST: &str = "best.safetensors";
 const BATCH: &str = "bad-batch-";
 const BATCH_ENDING: &str = ".safetensors";
 /// The beginning of the names of checkpoints that are not whole yet.
-pub(crate) const UNFINISHED: &str = ".rs-seg-";
+const UNFINISHED: &str = ".rs-seg-";
 
 impl FileMarks {
     /// Of files that are not begun yet.
@@ -201,12 +202,15 @@ impl LockedFolder {
     }
 }
 
+/// A file that gets its name when it is whole, for whom the user's mask has it.
+pub(crate) fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
+    let permissions = fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)
+}
+
 /// Writes a file under another name first, so that it is whole or as it was.
 fn write_whole(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    // As the user's mask has it, not for the owner alone.
-    let permissions = fs::Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?;
+    let mut file = unfinished(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error).map(|_| ())

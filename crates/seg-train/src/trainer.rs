@@ -78,7 +78,7 @@ pub fn train(job: &TrainJob, observer: &dyn TrainObserver) -> Result<TrainSummar
     seg_torch::set_intra_op_threads(job.threads.min(usize::from(u16::MAX)) as u16);
     seg_torch::keep_freed_memory();
     let mut training = match &job.start {
-        Start::Resume if last(&job.out).exists() => Training::resume(job, observer)?,
+        Start::Resume if is_begun(&job.out) => Training::resume(job, observer)?,
         Start::Resume => {
             observer.note("there is no checkpoint yet: the training begins with its first step");
             Training::begin(job, &Weights::Drawn, Existing::Refuse, observer)?
@@ -117,13 +117,9 @@ impl<'a> Training<'a> {
     ) -> Result<Self, Error> {
         check_free(&job.out, existing)?;
         let chips = Chips::open(job, observer)?;
-        let (names, settings) = (classes::names(&job.config), chips.settings(job));
-        if let Some(weights) =
-            settings.loss.class_weights.as_ref().filter(|_| job.settings.loss.class_weights.is_none())
-        {
-            let listed: Vec<_> =
-                names.iter().zip(weights).map(|(name, w)| format!("{name} {w:.2}")).collect();
-            observer.note(&format!("class weights: {}", listed.join(", ")));
+        let settings = chips.settings(job);
+        if job.settings.loss.class_weight_power > 0.0 {
+            observer.note(&classes::weights_note(&job.config, &settings));
         }
         let (schedule, steps) = (&settings.schedule, settings.train.steps);
         if schedule.warmup_steps >= steps {

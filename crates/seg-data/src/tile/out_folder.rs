@@ -30,7 +30,7 @@ pub(crate) const IMAGES: &str = "images";
 pub(crate) const LABELS: &str = "labels";
 const WORK: &str = ".rs-seg-tile";
 /// Everything that a set of chips consists of; the manifest comes last, so that it stands for a whole set.
-const PARTS: [&str; 5] = [IMAGES, LABELS, "legend.toml", "statistics.json", Manifest::NAME];
+const PARTS: [&str; 5] = [IMAGES, LABELS, Manifest::LEGEND, "statistics.json", Manifest::NAME];
 
 impl OutFolder {
     /// Makes room for chips.

@@ -61,7 +61,7 @@ impl Gathered {
         let statistics = self.moments.finish(self.dtype);
         let labeled = self.manifest.chips.iter().any(|chip| chip.label.is_some());
         if let Some(convention) = job.convention.as_ref().filter(|_| labeled) {
-            out.write("legend.toml", &convention.legend.to_toml())?;
+            out.write(Manifest::LEGEND, &convention.legend.to_toml())?;
         }
         if let Some(statistics) = &statistics {
             // Numbers only: nothing that JSON cannot hold.
