@@ -63,7 +63,7 @@ pub use config::{
     TextConfig, TokenizerKind, TowerTraining,
 };
 pub use count::{InputFacts, ModelFacts, PartFacts, describe};
-pub use device::parse_device;
+pub use device::{ChosenDevice, choose_device, parse_device};
 pub use error::{Error, is_out_of_memory};
 pub use groups::{ParameterGroup, buffers, trainable};
 pub use hash_fill::{fnv1a64, hash_fill, hash_fill_all, hash_uniform};

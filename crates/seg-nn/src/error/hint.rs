@@ -66,6 +66,7 @@ impl Error {
                 "start from a network with the same [model] section, or train from nothing"
             }
             Self::Labels { .. } => "labels are class indices, 255 where a pixel is ignored",
+            Self::Device { help: Some(help), .. } => return Some(help.clone()),
             Self::Device { .. } => "`rs-seg doctor` tells which devices there are; --device cpu always works",
             _ => return None,
         };
