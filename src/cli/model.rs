@@ -1,7 +1,7 @@
 //! `rs-seg model`.
 
 use crate::network::NetworkName;
-use crate::value::{StoreChoice, tile_side};
+use crate::value::{StoreChoice, tile_side, tolerance};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -19,6 +19,7 @@ pub(crate) enum ModelCommand {
     Info(ModelInfoArgs),
     Init(ModelInitArgs),
     Pack(ModelPackArgs),
+    Check(ModelCheckArgs),
 }
 
 /// Tell a network's parameters, operations, classes and input
@@ -69,3 +70,26 @@ pub(crate) struct ModelInitArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub seed: u64,
 }
+
+/// Compare a network with the tensors of a reference program
+///
+/// Rebuilds the weights from the seed in the file, or takes those in it, computes the network in eval and in train
+/// mode with all losses and gradients, and compares every tensor of the file. The error of a tensor is
+/// max|a - b| / max|b|. Exit status 1 tells that one is above the tolerance or missing.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = CHECK_EXAMPLES)]
+pub(crate) struct ModelCheckArgs {
+    /// Reference file (.safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub golden: PathBuf,
+    /// The largest error that passes
+    #[arg(long, value_name = "ERROR", default_value = "1e-4", value_parser = tolerance)]
+    pub tolerance: f64,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  A tiny BEMSeg that the repository has tensors of:
+    rs-seg model check --golden tests/data/parity/bemseg.safetensors
+  On a graphics processor, all errors one by one:
+    rs-seg model check --golden FILE --device cuda --json";

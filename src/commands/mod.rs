@@ -7,6 +7,7 @@ mod eval;
 mod infer;
 mod man;
 mod model;
+mod model_check;
 mod tile;
 mod train;
 

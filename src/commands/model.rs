@@ -1,5 +1,6 @@
 //! `rs-seg model`.
 
+use super::model_check;
 use crate::cli::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs, ModelPackArgs};
 use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
@@ -13,6 +14,7 @@ pub(crate) fn run(args: &ModelArgs, context: &Context) -> anyhow::Result<()> {
         ModelCommand::Info(args) => info(args, context),
         ModelCommand::Init(args) => init(args, context),
         ModelCommand::Pack(args) => pack(args, context),
+        ModelCommand::Check(args) => model_check::run(args, context),
     }
 }
 

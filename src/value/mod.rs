@@ -10,6 +10,7 @@ mod scaling;
 mod setting;
 mod split;
 mod tiling;
+mod tolerance;
 
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
@@ -24,3 +25,4 @@ pub(crate) use scaling::scaling;
 pub(crate) use setting::{Setting, setting};
 pub(crate) use split::{split_by, split_shares};
 pub(crate) use tiling::{batch, overlap};
+pub(crate) use tolerance::tolerance;

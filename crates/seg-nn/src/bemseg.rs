@@ -8,14 +8,13 @@ use tch::nn::Path;
 use tch::{Device, Tensor};
 
 use crate::alignment::{Alignment, TextPart};
-use crate::clip::ModifiedResNet;
 use crate::config::{Config, INPUT_MULTIPLE};
+use crate::decoder::{Decoded, Decoder};
 use crate::error::Error;
-use crate::fpn::Fpn;
 use crate::groups::ParameterGroup;
-use crate::head::SemanticFpnHead;
 use crate::layers::{Forward, Mode, upsample_bilinear};
 use crate::model::{Logits, Scores, SegModel, check_input};
+use crate::resnet::ResNet;
 use crate::tap::Tap;
 
 /// A network of the BEMSeg family; a clone shares its weights' memory.
@@ -40,10 +39,9 @@ use crate::tap::Tap;
 /// ```
 #[derive(Debug, Clone)]
 pub struct BemSeg {
-    pub(crate) visual: ModifiedResNet,
+    pub(crate) visual: ResNet,
     pub(crate) alignment: Option<Alignment>,
-    pub(crate) fpn: Fpn,
-    pub(crate) head: SemanticFpnHead,
+    pub(crate) decoder: Decoder,
     pub(crate) bands: usize,
     pub(crate) classes: usize,
     device: Device,
@@ -52,10 +50,12 @@ pub struct BemSeg {
 /// What a network computes of an image.
 #[derive(Debug)]
 pub struct BemSegOutput {
-    /// Logits at stride 4, (B, K, H/4, W/4).
+    /// Logits at stride 4, (B, K, H/4, W/4); those of `PSPNet` are at stride 8.
     pub logits4: Tensor,
     /// Cosines between places and class texts, (B, K, H/32, W/32), where the network has texts.
     pub score: Option<Tensor>,
+    /// Logits of an auxiliary head, (B, K, H/8, W/8), in training and where the network has one.
+    pub aux: Option<Tensor>,
 }
 
 impl BemSeg {
@@ -78,10 +78,9 @@ impl BemSeg {
             _ => None,
         };
         Ok(Self {
-            visual: ModifiedResNet::new(&(&backbone / "visual"), bands as i64, &model.encoder),
+            visual: ResNet::new(&(&backbone / "visual"), bands as i64, &model.encoder),
             alignment,
-            fpn: Fpn::new(&(vs / "fpn"), channels, model.decoder.fpn_width as i64),
-            head: SemanticFpnHead::new(&(vs / "head"), classes as i64, &model.decoder),
+            decoder: Decoder::new(vs, channels, classes as i64, &model.decoder),
             bands,
             classes,
             device: vs.device(),
@@ -98,7 +97,7 @@ impl BemSeg {
     }
 
     fn compute(&self, xs: &Tensor, mode: Mode, tap: &mut dyn Tap) -> Forward<BemSegOutput> {
-        let [x1, x2, x3, x4] = self.visual.forward(xs, mode)?; // strides 4, 8, 16, 32
+        let [x1, x2, x3, x4] = self.visual.forward(xs, mode)?; // strides 4, 8, 16, 32, or 4, 8, 8, 8
         for (name, map) in ["layer1", "layer2", "layer3", "layer4"].into_iter().zip([&x1, &x2, &x3, &x4]) {
             tap.record(name, map);
         }
@@ -109,13 +108,9 @@ impl BemSeg {
             }
             None => (x4, None),
         };
-        let maps = self.fpn.forward(&[x1, x2, x3, x4])?;
-        for (name, map) in ["p2", "p3", "p4", "p5"].into_iter().zip(&maps) {
-            tap.record(name, map);
-        }
-        let logits4 = self.head.forward(&maps, mode)?; // (B, K, H/4, W/4)
-        tap.record("logits4", &logits4);
-        Ok(BemSegOutput { logits4, score })
+        let Decoded { logits, aux } = self.decoder.forward(&[x1, x2, x3, x4], mode, tap)?; // (B, K, H/4, W/4)
+        tap.record("logits4", &logits);
+        Ok(BemSegOutput { logits4: logits, score, aux })
     }
 
     /// The embeddings of the classes, (K, D), where the network has texts.
@@ -141,8 +136,7 @@ impl BemSeg {
         Ok(Self {
             visual: self.visual.for_inference()?,
             alignment: self.alignment.as_ref().map(Alignment::for_inference).transpose()?,
-            fpn: self.fpn.for_inference()?,
-            head: self.head.for_inference()?,
+            decoder: self.decoder.for_inference()?,
             ..self.clone()
         })
     }

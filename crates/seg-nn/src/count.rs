@@ -2,7 +2,7 @@
 //!
 //! Multiplications are counted from the built network's own weights, in fvcore's way, which the paper's
 //! numbers follow: a multiplication with its addition is one; batch norm is two for each value, layer norm
-//! five, bilinear interpolation four, nearest one; activations, sums and soft-max are free. fvcore does not
+//! five, bilinear interpolation four, nearest and means over cells one; activations, sums and soft-max are free. fvcore does not
 //! see the products inside the text tower's attention (0.02 G of 70 G), so they are left out here too.
 
 use serde::Serialize;
@@ -13,14 +13,16 @@ use tch::nn::VarStore;
 use crate::alignment::{Alignment, ClassText, TextPart};
 use crate::bemseg::BemSeg;
 use crate::checkpoint::is_text_tower;
-use crate::clip::{AttentionPool, ModifiedResNet, ResidualAttentionBlock, TextTower};
+use crate::clip::{AttentionPool, ResidualAttentionBlock, TextTower};
 use crate::complaint::Complaint;
 use crate::config::{Config, INPUT_MULTIPLE};
 use crate::context_decoder::{ContextDecoder, DecoderLayer};
+use crate::decoder::{
+    AtrousPooling, ConvUnit, Decoder, Fpn, PyramidPooling, SemanticFpn, SemanticFpnHead, SeparableUnit,
+};
 use crate::error::Error;
-use crate::fpn::Fpn;
-use crate::head::SemanticFpnHead;
 use crate::layers::{Conv2d, ConvNorm, Linear};
+use crate::resnet::{Bottleneck, ResNet};
 
 /// What there is to say about a network without running it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,6 +79,7 @@ const BATCH_NORM: i64 = 2;
 const LAYER_NORM: i64 = 5;
 const BILINEAR: i64 = 4;
 const NEAREST: i64 = 1;
+const CELL_MEAN: i64 = 1;
 
 /// Builds a network and counts it for a square image of `side_px` pixels.
 ///
@@ -160,8 +163,26 @@ fn parts(network: &BemSeg, vs: &VarStore, image: Area) -> Vec<PartFacts> {
         add("fusion into image", prefixed("bff_image.") + prefixed("gamma_v"), macs.into_image);
         add("score map", 0, macs.score);
     }
-    add("feature pyramid", prefixed("fpn."), fpn_macs(&network.fpn, image));
-    add("head", prefixed("head."), head_macs(&network.head, image, network.classes as i64));
+    let upsampled = BILINEAR * network.classes as i64 * image.0;
+    match &network.decoder {
+        Decoder::SemanticFpn(decoder) => {
+            let SemanticFpn { fpn, head } = &**decoder;
+            add("feature pyramid", prefixed("fpn."), fpn_macs(fpn, image));
+            add("head", prefixed("head."), head_macs(head, image) + upsampled);
+        }
+        Decoder::PyramidPooling(decoder) => {
+            let [pooling, head] = pspnet_macs(decoder, image.shrunk(8));
+            add("pyramid pooling", prefixed("psp."), pooling);
+            add("head", prefixed("head."), head + upsampled);
+        }
+        Decoder::AtrousPooling(decoder) => {
+            let [pooling, head] = deeplab_macs(decoder, image);
+            add("atrous pooling", prefixed("aspp."), pooling);
+            add("head", prefixed("head."), head + upsampled);
+        }
+    }
+    // Inference does without it.
+    add("auxiliary head", prefixed("aux."), 0);
     parts
 }
 
@@ -209,6 +230,23 @@ fn conv_norm(unit: &ConvNorm, output: Area) -> i64 {
     conv(&unit.conv, output) + unit.norm.as_ref().map_or(0, |_| BATCH_NORM * channels * output.0)
 }
 
+fn conv_unit(unit: &ConvUnit, output: Area) -> i64 {
+    conv_norm(&unit.0, output)
+}
+
+fn separable(unit: &SeparableUnit, output: Area) -> i64 {
+    conv_unit(&unit.depthwise, output) + conv_unit(&unit.pointwise, output)
+}
+
+/// Means over the cells of a grid, which are not free as the mean over all is, counted for each value of the map that `unit` then sees.
+fn cell_means(unit: &ConvUnit, input: Area) -> i64 {
+    CELL_MEAN * unit.0.conv.weight.size()[1] * input.0
+}
+
+fn bilinear(channels: i64, output: Area) -> i64 {
+    BILINEAR * channels * output.0
+}
+
 fn linear(linear: &Linear, rows: i64) -> i64 {
     rows * linear.weight.numel() as i64
 }
@@ -218,20 +256,27 @@ fn products(queries: i64, keys: i64, width: i64) -> i64 {
     2 * queries * keys * width
 }
 
-fn encoder_macs(visual: &ModifiedResNet, image: Area) -> i64 {
+fn encoder_macs(visual: &ResNet, image: Area) -> i64 {
     let half = image.shrunk(2);
     let stem = [&visual.conv1, &visual.conv2, &visual.conv3].map(|unit| conv_norm(unit, half));
     let stages = [&visual.layer1, &visual.layer2, &visual.layer3, &visual.layer4];
     let mut area = image.shrunk(4);
     let mut macs = stem.iter().sum();
     for block in stages.into_iter().flatten() {
-        let after = area.shrunk(block.stride);
-        macs +=
-            conv_norm(&block.conv1, area) + conv_norm(&block.conv2, area) + conv_norm(&block.conv3, after);
-        macs += block.downsample.as_ref().map_or(0, |unit| conv_norm(unit, after));
+        let (of_block, after) = bottleneck_macs(block, area);
+        macs += of_block;
         area = after;
     }
     macs
+}
+
+/// The multiplications of a block, and the pixels of what it puts out.
+fn bottleneck_macs(block: &Bottleneck, area: Area) -> (i64, Area) {
+    let middle = area.shrunk(block.conv2.conv.stride);
+    let after = middle.shrunk(block.pool);
+    let branch =
+        conv_norm(&block.conv1, area) + conv_norm(&block.conv2, middle) + conv_norm(&block.conv3, after);
+    (branch + block.downsample.as_ref().map_or(0, |unit| conv_norm(unit, after)), after)
 }
 
 fn pool_macs(pool: &AttentionPool, places: i64) -> i64 {
@@ -289,17 +334,43 @@ fn fpn_macs(fpn: &Fpn, image: Area) -> i64 {
     macs
 }
 
-fn head_macs(head: &SemanticFpnHead, image: Area, classes: i64) -> i64 {
+fn head_macs(head: &SemanticFpnHead, image: Area) -> i64 {
     let quarter = image.shrunk(4);
     let width = head.classify.weight.size()[1];
-    let mut macs = conv_norm(&head.scale[0][0].0, quarter);
+    let mut macs = conv_unit(&head.scale[0][0], quarter);
     for (level, stride) in [(1, 8), (2, 16), (3, 32)] {
         let mut area = image.shrunk(stride);
         for unit in &head.scale[level] {
-            macs += conv_norm(&unit.0, area);
+            macs += conv_unit(unit, area);
             area = Area(4 * area.0);
-            macs += BILINEAR * width * area.0;
+            macs += bilinear(width, area);
         }
     }
-    macs + conv(&head.classify, quarter) + BILINEAR * classes * image.0
+    macs + conv(&head.classify, quarter)
+}
+
+/// Of the pooled maps, and of what follows, for a last map of `area`.
+fn pspnet_macs(decoder: &PyramidPooling, area: Area) -> [i64; 2] {
+    let width = decoder.classify.weight.size()[1];
+    let means = cell_means(&decoder.levels[0].unit, area);
+    let level = |bins: i64, unit| {
+        let of_cells = if bins > 1 { means } else { 0 };
+        of_cells + conv_unit(unit, Area(bins * bins)) + bilinear(width, area)
+    };
+    let pooling = decoder.levels.iter().map(|of| level(of.bins, &of.unit)).sum();
+    [pooling, conv_unit(&decoder.bottleneck, area) + conv(&decoder.classify, area)]
+}
+
+/// Of the pooled maps, and of what follows.
+fn deeplab_macs(decoder: &AtrousPooling, image: Area) -> [i64; 2] {
+    let (eighth, quarter) = (image.shrunk(8), image.shrunk(4));
+    let width = decoder.classify.weight.size()[1];
+    let far = decoder.far.iter().map(|unit| separable(unit, eighth)).sum::<i64>();
+    let pooling = conv_unit(&decoder.image, Area(1)) + bilinear(width, eighth);
+    let head = conv_unit(&decoder.bottleneck, eighth)
+        + bilinear(width, quarter)
+        + conv_unit(&decoder.fine, quarter)
+        + decoder.refine.iter().map(|unit| separable(unit, quarter)).sum::<i64>()
+        + conv(&decoder.classify, quarter);
+    [pooling + conv_unit(&decoder.near, eighth) + far, head]
 }

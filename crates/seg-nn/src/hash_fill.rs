@@ -66,32 +66,50 @@ fn filled(key: &str, shape: &[i64], seed: u64, gamma: f64) -> Result<Tensor, Tch
         return Tensor::f_zeros(shape, (Kind::Int64, tch::Device::Cpu));
     }
     let count = shape.iter().product::<i64>() as usize;
-    let (scale, offset) = affine(key, shape, gamma);
-    let values = hash_uniform(key, seed).take(count).map(|u| (scale * f64::from(u) + offset) as f32);
+    let rule = rule(key, shape);
+    // Rounded after each operation, as tensors of float32 are: a network's gradients tell the last bit of a weight.
+    let value = |u: f32| match rule {
+        Rule::Scaled(scale) => scale as f32 * u,
+        Rule::AroundOne(spread) => spread as f32 * u + 1.0,
+        Rule::AroundGamma(spread) => gamma as f32 * (spread as f32 * u + 1.0),
+        Rule::Constant(value) => value as f32,
+    };
+    let values = hash_uniform(key, seed).take(count).map(value);
     Tensor::f_from_slice(&values.collect::<Vec<_>>())?.f_reshape(shape)
 }
 
-/// A weight is `scale * u + offset`; the first rule that fits its key and shape counts.
-fn affine(key: &str, shape: &[i64], gamma: f64) -> (f64, f64) {
-    let fan = |fan: i64| (3.0 / fan as f64).sqrt();
-    if key.ends_with("running_mean") {
-        (0.1, 0.0)
+/// How a weight follows from a number u of [-1, 1).
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    /// s u
+    Scaled(f64),
+    /// 1 + s u
+    AroundOne(f64),
+    /// γ (1 + s u)
+    AroundGamma(f64),
+    /// The same for all.
+    Constant(f64),
+}
+
+/// The first rule that fits a key and shape counts.
+fn rule(key: &str, shape: &[i64]) -> Rule {
+    let fan = |fan: i64| Rule::Scaled((3.0 / fan as f64).sqrt());
+    if key.ends_with("running_mean") || key.ends_with("attnpool.positional_embedding") {
+        Rule::Scaled(0.1)
     } else if key.ends_with("running_var") {
-        (0.3, 1.0)
+        Rule::AroundOne(0.3)
     } else if key.starts_with("gamma_") {
-        (0.1 * gamma, gamma)
-    } else if key.ends_with("attnpool.positional_embedding") {
-        (0.1, 0.0)
+        Rule::AroundGamma(0.1)
     } else if key == "contexts" || key.contains("embedding") {
-        (0.02, 0.0)
+        Rule::Scaled(0.02)
     } else if key == "logit_scale" {
-        (0.0, (1.0f64 / 0.07).ln())
+        Rule::Constant((1.0f64 / 0.07).ln())
     } else if key == "text_projection" {
-        (fan(shape.first().copied().unwrap_or(1)), 0.0)
+        fan(shape.first().copied().unwrap_or(1))
     } else if shape.len() == 1 {
-        if key.ends_with("bias") { (0.05, 0.0) } else { (0.1, 1.0) }
+        if key.ends_with("bias") { Rule::Scaled(0.05) } else { Rule::AroundOne(0.1) }
     } else {
-        (fan(shape.get(1..).unwrap_or_default().iter().product()), 0.0)
+        fan(shape.get(1..).unwrap_or_default().iter().product())
     }
 }
 

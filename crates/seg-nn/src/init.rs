@@ -99,7 +99,7 @@ fn start(key: &str, shape: &[i64]) -> Start {
             let area = shape[2] * shape[3];
             Start::Uniform { bound: (6.0 / ((shape[0] + shape[1]) * area) as f64).sqrt() }
         }
-        ("head", _) if key == "head.classify.weight" => Start::Normal { std: 0.01 },
+        ("head" | "aux", _) if key.ends_with(".classify.weight") => Start::Normal { std: 0.01 },
         _ if shape.len() == 4 => {
             Start::Normal { std: (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt() }
         }

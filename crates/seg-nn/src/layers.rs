@@ -37,6 +37,8 @@ pub(crate) struct Conv2d {
     pub(crate) weight: Weight,
     pub(crate) bias: Option<Weight>,
     pub(crate) stride: i64,
+    dilation: i64,
+    groups: i64,
 }
 
 /// The sizes of a convolution.
@@ -44,8 +46,10 @@ pub(crate) struct Conv2d {
 pub(crate) struct ConvShape {
     pub(crate) input: i64,
     pub(crate) output: i64,
-    pub(crate) kernel: i64,
-    pub(crate) stride: i64,
+    kernel: i64,
+    stride: i64,
+    dilation: i64,
+    groups: i64,
 }
 
 /// Batch normalization over (B, H, W).
@@ -117,23 +121,44 @@ impl Deref for Weight {
     }
 }
 
+impl ConvShape {
+    /// A convolution of `kernel` × `kernel` that sees every pixel.
+    pub(crate) fn new(input: i64, output: i64, kernel: i64) -> Self {
+        Self { input, output, kernel, stride: 1, dilation: 1, groups: 1 }
+    }
+
+    /// A convolution of 3×3 for each channel alone.
+    pub(crate) fn depthwise(channels: i64) -> Self {
+        Self { groups: channels, ..Self::new(channels, channels, 3) }
+    }
+
+    pub(crate) fn stride(self, stride: i64) -> Self {
+        Self { stride, ..self }
+    }
+
+    pub(crate) fn dilation(self, dilation: i64) -> Self {
+        Self { dilation, ..self }
+    }
+}
+
 impl Conv2d {
     pub(crate) fn new(vs: &Path, shape: ConvShape, bias: Bias) -> Self {
-        let ConvShape { input, output, kernel, stride } = shape;
-        let weight = Weight(vs.zeros("weight", &[output, input, kernel, kernel]));
+        let ConvShape { input, output, kernel, stride, dilation, groups } = shape;
+        let weight = Weight(vs.zeros("weight", &[output, input / groups, kernel, kernel]));
         let bias = (bias == Bias::With).then(|| Weight(vs.zeros("bias", &[output])));
-        Self { weight, bias, stride }
+        Self { weight, bias, stride, dilation, groups }
     }
 
     pub(crate) fn forward(&self, xs: &Tensor) -> Forward {
-        let (stride, padding) = ([self.stride; 2], [self.weight.size()[2] / 2; 2]);
+        let (stride, dilation) = ([self.stride; 2], [self.dilation; 2]);
+        let padding = [self.dilation * (self.weight.size()[2] / 2); 2];
         // (B, C, H, W) -> (B, O, H / stride, W / stride)
-        xs.f_conv2d(&self.weight, self.bias.as_deref(), stride, padding, [1, 1], 1)
+        xs.f_conv2d(&self.weight, self.bias.as_deref(), stride, padding, dilation, self.groups)
     }
 
     pub(crate) fn for_inference(&self) -> Forward<Self> {
         let bias = self.bias.as_ref().map(Weight::for_inference).transpose()?;
-        Ok(Self { weight: self.weight.for_inference()?, bias, stride: self.stride })
+        Ok(Self { weight: self.weight.for_inference()?, bias, ..*self })
     }
 }
 
@@ -151,6 +176,12 @@ impl BatchNorm2d {
 
     pub(crate) fn forward(&self, xs: &Tensor, mode: Mode) -> Forward {
         if mode.is_train() {
+            let (batch, _, height, width) = xs.size4()?;
+            if batch * height * width == 1 {
+                let problem =
+                    "a batch norm learns from more than one value for each channel: train.batch is too small";
+                return Err(TchError::Torch(problem.to_owned()));
+            }
             let _same = self.num_batches_tracked.shallow_clone().f_add_scalar_(1)?;
         }
         xs.f_batch_norm(
@@ -195,7 +226,7 @@ impl ConvNorm {
         let conv = Conv2d {
             weight: Weight(weight.f_to_kind(Kind::Float)?).for_inference()?,
             bias: Some(Weight(bias.f_to_kind(Kind::Float)?)),
-            stride: self.conv.stride,
+            ..self.conv
         };
         Ok(Self { conv, norm: None })
     }
@@ -272,7 +303,7 @@ mod tests {
     fn a_folded_batch_norm_computes_the_same() {
         let vs = VarStore::new(Device::Cpu);
         let root = vs.root();
-        let shape = ConvShape { input: 3, output: 5, kernel: 3, stride: 2 };
+        let shape = ConvShape::new(3, 5, 3).stride(2);
         let unit = ConvNorm::new(&(&root / "conv"), &(&root / "bn"), shape);
         crate::hash_fill_all(&vs, 1, 0.5).unwrap();
         let xs = Tensor::arange(2 * 3 * 8 * 8, (Kind::Float, Device::Cpu)).sin().view([2, 3, 8, 8]);
@@ -287,7 +318,7 @@ mod tests {
     fn training_counts_its_batches() {
         let vs = VarStore::new(Device::Cpu);
         let root = vs.root();
-        let shape = ConvShape { input: 3, output: 5, kernel: 1, stride: 1 };
+        let shape = ConvShape::new(3, 5, 1);
         let unit = ConvNorm::new(&(&root / "conv"), &(&root / "bn"), shape);
         let xs = Tensor::zeros([1, 3, 2, 2], (Kind::Float, Device::Cpu));
         let _evaluated = unit.forward(&xs, Mode::Eval).unwrap();

@@ -8,7 +8,8 @@
 //! * [`Criterion`] tells how far a network's output is from labels; [`trainable`] lists what may change.
 //! * [`transfer`] starts a network from another one's weights.
 //! * [`describe`] counts parameters and multiplications.
-//! * [`hash_fill`] makes weights in closed form, to compare activations with a reference program.
+//! * [`check_golden`] compares a network with a reference program, tensor by tensor; [`hash_fill`] makes the
+//!   weights that both agree on.
 //!
 //! ```
 //! use seg_nn::{Config, SegModel as _, init_untrained, load};
@@ -36,16 +37,17 @@ mod complaint;
 mod config;
 mod context_decoder;
 mod count;
+mod decoder;
 mod device;
 mod error;
-mod fpn;
+mod golden;
 mod groups;
 mod hash_fill;
-mod head;
 mod init;
 mod layers;
 mod loss;
 mod model;
+mod resnet;
 mod safetensors_file;
 mod tap;
 mod torchscript;
@@ -59,12 +61,14 @@ pub use checkpoint::{
 };
 pub use clip::tokenize;
 pub use config::{
-    BemSegConfig, Config, DecoderConfig, EncoderConfig, FusionConfig, FusionKind, FusionStacks, PoolConfig,
-    TextConfig, TokenizerKind, TowerTraining,
+    AtrousPoolingConfig, BemSegConfig, Config, DecoderConfig, EncoderConfig, EncoderKind, FusionConfig,
+    FusionKind, FusionStacks, PoolConfig, PyramidPoolingConfig, SemanticFpnConfig, TextConfig, TokenizerKind,
+    TowerTraining,
 };
 pub use count::{InputFacts, ModelFacts, PartFacts, describe};
 pub use device::{ChosenDevice, choose_device, parse_device};
 pub use error::{Error, is_out_of_memory};
+pub use golden::{GoldenReport, TensorCheck, check_golden};
 pub use groups::{ParameterGroup, buffers, trainable};
 pub use hash_fill::{fnv1a64, hash_fill, hash_fill_all, hash_uniform};
 pub use init::initialize;

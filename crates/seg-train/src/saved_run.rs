@@ -121,7 +121,7 @@ mod tests {
         let begun = config(|_| {});
         assert_eq!(differing(&begun, &begun), Vec::<String>::new());
         let other = config(|config| {
-            config.model.decoder.dropout = 0.2;
+            *config.model.decoder.dropout_mut() = 0.2;
             config.class[1].name = "meadow".to_owned();
             train(config).insert("steps".to_owned(), 7.into());
             config.optimizer.as_mut().unwrap().remove("lr");

@@ -28,13 +28,14 @@ CONFIG = """
 name = "{name}"
 tile-px = 64
 [model.encoder]
+kind = "{encoder}"
+output-stride = {stride}
 stem-width = 8
 widths = [4, 4, 8, 8]
 depths = [1, 2, 1, 1]
 {alignment}
 [model.decoder]
-fpn-width = 8
-head-width = 12
+{decoder}
 dropout = 0.0
 [input]
 bands = 3
@@ -54,6 +55,10 @@ id = 2
 name = "building"
 color = "#ff0000"
 """
+
+FPN = "fpn-width = 8\nhead-width = 12"
+PSPNET = 'kind = "pspnet"\nbins = [1, 2, 3]\nhead-width = 8\naux-width = 6'
+DEEPLAB = 'kind = "deeplabv3plus"\ndilations = [1, 2, 3]\nhead-width = 8\nfine-width = 4\naux-width = 6'
 
 ALIGNMENT = """
 [model.pool]
@@ -128,9 +133,17 @@ class Weights:
             return 0.05 * u if key.endswith("bias") else 1 + 0.1 * u
         return u * math.sqrt(3 / math.prod(shape[1:]))
 
-    def conv(self, key, x, out, size, stride=1, bias=False):
+    def conv(self, key, x, out, size, stride=1, bias=False, dilation=1, groups=1):
         b = self(key + ".bias", out) if bias else None
-        return F.conv2d(x, self(key + ".weight", out, x.shape[1], size, size), b, stride, size // 2)
+        weight = self(key + ".weight", out, x.shape[1] // groups, size, size)
+        return F.conv2d(x, weight, b, stride, dilation * (size // 2), dilation, groups)
+
+    def unit(self, key, x, out, size, **options):
+        return self.batch_norm(key + ".bn", self.conv(key + ".conv", x, out, size, **options)).relu()
+
+    def separable(self, key, x, out, dilation=1):
+        x = self.unit(key + ".depthwise", x, x.shape[1], 3, dilation=dilation, groups=x.shape[1])
+        return self.unit(key + ".pointwise", x, out, 1)
 
     def batch_norm(self, key, x):
         c = x.shape[1]
@@ -161,16 +174,21 @@ def encoder(w, x, config):
     stem = config["stem-width"]
     for i, (out, stride) in enumerate([(stem // 2, 2), (stem // 2, 1), (stem, 1)], 1):
         x = w.batch_norm(f"visual.bn{i}", w.conv(f"visual.conv{i}", x, out, 3, stride)).relu()
-    x, maps = F.avg_pool2d(x, 2), []
+    clip, maps = config["kind"] == "clip", []
+    x = F.avg_pool2d(x, 2) if clip else F.max_pool2d(x, 3, 2, 1)
+    strides, dilations = ([1, 2, 2, 2], [1, 1, 1, 1]) if config["output-stride"] == 32 else ([1, 2, 1, 1], [1, 1, 2, 4])
     for stage, (width, depth) in enumerate(zip(config["widths"], config["depths"])):
         for block in range(depth):
-            stride = 2 if stage > 0 and block == 0 else 1
+            stride = strides[stage] if block == 0 else 1
+            dilation = max(dilations[stage] // 2, 1) if block == 0 else dilations[stage]
+            # CLIP averages where V1c has a stride.
+            pool, stride = (stride, 1) if clip else (1, stride)
             key = f"visual.layer{stage + 1}.{block}"
             y = w.batch_norm(key + ".bn1", w.conv(key + ".conv1", x, width, 1)).relu()
-            y = w.batch_norm(key + ".bn2", w.conv(key + ".conv2", y, width, 3)).relu()
-            y = w.batch_norm(key + ".bn3", w.conv(key + ".conv3", F.avg_pool2d(y, stride), 4 * width, 1))
-            if stride > 1 or x.shape[1] != 4 * width:
-                x = w.conv(key + ".downsample.0", F.avg_pool2d(x, stride), 4 * width, 1)
+            y = w.batch_norm(key + ".bn2", w.conv(key + ".conv2", y, width, 3, stride, dilation=dilation)).relu()
+            y = w.batch_norm(key + ".bn3", w.conv(key + ".conv3", F.avg_pool2d(y, pool), 4 * width, 1))
+            if pool * stride > 1 or x.shape[1] != 4 * width:
+                x = w.conv(key + ".downsample.0", F.avg_pool2d(x, pool), 4 * width, 1, stride)
                 x = w.batch_norm(key + ".downsample.1", x)
             x = (x + y).relu()
         maps.append(x)
@@ -246,8 +264,35 @@ def score_map(w, x4, config, names, out):
     return score
 
 
+def resize(x, like):
+    return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def pspnet(w, maps, config, classes):
+    x, width = maps[3], config["head-width"]
+    levels = [w.unit(f"psp.{i}", F.adaptive_avg_pool2d(x, bins), width, 1) for i, bins in enumerate(config["bins"])]
+    x = w.unit("head.bottleneck", torch.cat([x, *(resize(y, x) for y in levels)], 1), width, 3)
+    return w.conv("head.classify", x, classes, 1, bias=True)
+
+
+def deeplab(w, maps, config, classes):
+    x, width = maps[3], config["head-width"]
+    seen = [resize(w.unit("aspp.image", x.mean((2, 3), keepdim=True), width, 1), x), w.unit("aspp.0", x, width, 1)]
+    seen += [w.separable(f"aspp.{i}", x, width, d) for i, d in enumerate(config["dilations"]) if i > 0]
+    x = w.unit("head.bottleneck", torch.cat(seen, 1), width, 3)
+    fine = w.unit("head.fine", maps[0], config["fine-width"], 1)
+    x = torch.cat([resize(x, fine), fine], 1)
+    for i in range(2):
+        x = w.separable(f"head.refine.{i}", x, width)
+    return w.conv("head.classify", x, classes, 1, bias=True)
+
+
 def decode(w, maps, config, classes, out):
     decoder = config["model"]["decoder"]
+    if decoder.get("kind") == "pspnet":
+        return pspnet(w, maps, decoder, classes)
+    if decoder.get("kind") == "deeplabv3plus":
+        return deeplab(w, maps, decoder, classes)
     ys = [w.conv(f"fpn.lateral.{i}", x, decoder["fpn-width"], 1, bias=True) for i, x in enumerate(maps)]
     for i in (2, 1, 0):
         ys[i] = ys[i] + F.interpolate(ys[i + 1], scale_factor=2, mode="nearest")
@@ -274,8 +319,8 @@ def forward(w, image, config):
     return out
 
 
-def make(name, alignment, height, width):
-    text = CONFIG.format(name=name, alignment=alignment)
+def make(name, alignment, height, width, encoder="clip", stride=32, decoder=FPN):
+    text = CONFIG.format(name=name, alignment=alignment, encoder=encoder, stride=stride, decoder=decoder)
     config = tomllib.loads(text)
     image = uniform("input", SEED, 2 * 3 * height * width).reshape(2, 3, height, width) * 2
     tensors = {"input": image}
@@ -299,5 +344,8 @@ if __name__ == "__main__":
     make("bemseg", ALIGNMENT.format(kind="both", stacks="separate"), 64, 96)
     make("shared", ALIGNMENT.format(kind="both", stacks="shared"), 64, 64)
     make("plain", "", 32, 64)
+    make("semantic-fpn", "", 32, 64, "v1c")
+    make("pspnet", "", 64, 96, "v1c", 8, PSPNET)
+    make("deeplabv3plus", "", 64, 96, "v1c", 8, DEEPLAB)
     torch.jit.trace(Pair(), torch.zeros(1, 3, 8, 8)).save(str(HERE / "pair.pt"))
     torch.save(torch.nn.Conv2d(3, 2, 1).state_dict(), HERE / "weights.pt")

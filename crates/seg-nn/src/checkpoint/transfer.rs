@@ -129,9 +129,11 @@ enum Copied {
 impl ClassAxis {
     fn of(key: &str, config: &Config) -> Option<Self> {
         match key {
-            "head.classify.weight" | "head.classify.bias" | EMBEDDINGS_KEY => {
-                Some(Self { dim: 0, before: 0 })
-            }
+            "head.classify.weight"
+            | "head.classify.bias"
+            | "aux.classify.weight"
+            | "aux.classify.bias"
+            | EMBEDDINGS_KEY => Some(Self { dim: 0, before: 0 }),
             // The score map stands behind the last stage's channels.
             "fpn.lateral.3.weight" if config.model.text.is_some() => {
                 Some(Self { dim: 1, before: config.model.stage_channels()[3] })

@@ -10,6 +10,8 @@ use crate::complaint::Complaint;
 /// The widest that a layer may be and the deepest that a stage may be: far above what is of use.
 const WIDEST: usize = 8192;
 const DEEPEST: usize = 256;
+/// Maps that a decoder puts side by side at most.
+const MOST_MAPS: usize = 16;
 /// The most weights that a network may have, so that a damaged file does not ask for all memory; CLIP's largest
 /// has a fifth of it.
 const MOST_WEIGHTS: usize = 2 << 30;
@@ -30,12 +32,21 @@ impl BemSegConfig {
         }
         self.encoder.check()?;
         self.decoder.check()?;
+        let expected = if matches!(self.decoder, DecoderConfig::SemanticFpn(_)) { 32 } else { 8 };
+        if self.encoder.output_stride != expected {
+            let problem =
+                format!("{} does not go with this decoder, {expected} does", self.encoder.output_stride);
+            return Err(Complaint::new("model.encoder.output-stride", problem));
+        }
         let weights = self.least_weights();
         if weights > MOST_WEIGHTS {
             let problem = format!("a network of more than {weights} weights is more than {MOST_WEIGHTS}");
             return Err(Complaint::new("model", problem));
         }
         match (&self.pool, &self.text, &self.fusion) {
+            (Some(_), Some(_), _) if !matches!(self.decoder, DecoderConfig::SemanticFpn(_)) => {
+                Err(Complaint::new("model.text", "only the decoder \"semantic-fpn\" takes a score map"))
+            }
             (Some(pool), Some(text), fusion) => {
                 pool.check(self.stage_channels()[3] as usize)?;
                 text.check()?;
@@ -69,8 +80,23 @@ impl BemSegConfig {
             .fusion
             .as_ref()
             .map_or(0, |fusion| product(&[16, fusion.width, fusion.width, fusion.layers]));
-        let DecoderConfig { fpn_width, head_width, .. } = self.decoder;
-        let decoder = sum(&[product(&[36, fpn_width, fpn_width]), product(&[9, head_width, fpn_width])]);
+        let decoder = match &self.decoder {
+            DecoderConfig::SemanticFpn(config) => sum(&[
+                product(&[36, config.fpn_width, config.fpn_width]),
+                product(&[9, config.head_width, config.fpn_width]),
+            ]),
+            DecoderConfig::PyramidPooling(config) => {
+                let pooled = product(&[config.bins.len(), config.head_width]);
+                sum(&[product(&[9, config.head_width, sum(&[last, pooled])]), product(&[last, pooled])])
+            }
+            DecoderConfig::AtrousPooling(config) => {
+                let maps = config.dilations.len().saturating_add(1);
+                sum(&[
+                    product(&[9, config.head_width, config.head_width, maps]),
+                    product(&[last, config.head_width, maps]),
+                ])
+            }
+        };
         sum(&[
             sum(&stages),
             product(&[10, self.encoder.stem_width, self.encoder.stem_width]),
@@ -84,6 +110,10 @@ impl BemSegConfig {
 
 impl EncoderConfig {
     fn check(&self) -> Result<(), Complaint> {
+        if ![8, 32].contains(&self.output_stride) {
+            let problem = format!("{} is neither 8 nor 32", self.output_stride);
+            return Err(Complaint::new("model.encoder.output-stride", problem));
+        }
         within("model.encoder.stem-width", self.stem_width, WIDEST)?;
         if !self.stem_width.is_multiple_of(2) {
             let problem = format!("{} is not even", self.stem_width);
@@ -138,9 +168,33 @@ impl FusionConfig {
 
 impl DecoderConfig {
     fn check(&self) -> Result<(), Complaint> {
-        within("model.decoder.fpn-width", self.fpn_width, WIDEST)?;
-        within("model.decoder.head-width", self.head_width, WIDEST)?;
-        share("model.decoder.dropout", self.dropout)
+        let several = |key: &str, values: &[usize], most: usize| {
+            within(&format!("{key} (how many)"), values.len(), MOST_MAPS)?;
+            values.iter().try_for_each(|value| within(key, *value, most))
+        };
+        let (head_width, aux_width, dropout) = match self {
+            Self::SemanticFpn(config) => {
+                within("model.decoder.fpn-width", config.fpn_width, WIDEST)?;
+                (config.head_width, 0, config.dropout)
+            }
+            Self::PyramidPooling(config) => {
+                several("model.decoder.bins", &config.bins, DEEPEST)?;
+                (config.head_width, config.aux_width, config.dropout)
+            }
+            Self::AtrousPooling(config) => {
+                several("model.decoder.dilations", &config.dilations, DEEPEST)?;
+                if config.dilations[0] != 1 {
+                    return Err(Complaint::new("model.decoder.dilations", "the first is 1"));
+                }
+                within("model.decoder.fine-width", config.fine_width, WIDEST)?;
+                (config.head_width, config.aux_width, config.dropout)
+            }
+        };
+        within("model.decoder.head-width", head_width, WIDEST)?;
+        if aux_width > 0 {
+            within("model.decoder.aux-width", aux_width, WIDEST)?;
+        }
+        share("model.decoder.dropout", dropout)
     }
 }
 

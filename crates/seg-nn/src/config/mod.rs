@@ -1,6 +1,8 @@
 //! Configuration files: what network to build, for which classes and which input.
 
 mod check;
+mod decoder;
+mod encoder;
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::card::{ClassSpec, InputSpec, ModelCard, OutputKind};
 use crate::complaint::Complaint;
 use crate::error::Error;
+
+pub use decoder::{AtrousPoolingConfig, DecoderConfig, PyramidPoolingConfig, SemanticFpnConfig};
+pub(crate) use encoder::Stage;
+pub use encoder::{EncoderConfig, EncoderKind};
 
 /// A whole configuration file.
 ///
@@ -52,7 +58,8 @@ pub struct Config {
 /// A network of the BEMSeg family.
 ///
 /// BEMSeg fuses both ways, DenseCLIP only into the text (`fusion.kind = "text"`), CLIP-FPN not at all
-/// (`"none"`); without `text` and `pool` it is a plain feature pyramid on CLIP's image encoder.
+/// (`"none"`); without `text` and `pool` it is a plain feature pyramid on CLIP's image encoder. With the encoder
+/// `v1c` it is what they are compared with: Semantic FPN, `PSPNet` or `DeepLabV3+`, as `decoder.kind` tells.
 ///
 /// # References
 /// Liu and Wang: Bidirectional feature fusion and enhanced alignment based multimodal semantic segmentation
@@ -75,20 +82,8 @@ pub struct BemSegConfig {
     /// How image and text features meet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fusion: Option<FusionConfig>,
-    /// Feature pyramid and head.
+    /// What makes logits of the encoder's maps.
     pub decoder: DecoderConfig,
-}
-
-/// The image encoder: CLIP's modified `ResNet`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct EncoderConfig {
-    /// Channels after the stem; its first two convolutions have half.
-    pub stem_width: usize,
-    /// Inner channels of the blocks of each stage; they put out four times as many.
-    pub widths: [usize; 4],
-    /// Blocks of each stage.
-    pub depths: [usize; 4],
 }
 
 /// The attention pool that gives every place of the image an embedding.
@@ -198,18 +193,6 @@ pub enum FusionStacks {
     Shared,
 }
 
-/// Feature pyramid and head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct DecoderConfig {
-    /// Channels of the pyramid.
-    pub fpn_width: usize,
-    /// Channels of the head.
-    pub head_width: usize,
-    /// Share of channels dropped in training before the last layer.
-    pub dropout: f64,
-}
-
 /// What the sides of an input must be multiples of: the encoder's last stride.
 pub(crate) const INPUT_MULTIPLE: usize = 32;
 
@@ -252,12 +235,5 @@ impl Config {
             input_multiple: INPUT_MULTIPLE,
             output: OutputKind::Logits,
         }
-    }
-}
-
-impl BemSegConfig {
-    /// The channels of the encoder's four stages.
-    pub(crate) fn stage_channels(&self) -> [i64; 4] {
-        self.encoder.widths.map(|width| 4 * width as i64)
     }
 }

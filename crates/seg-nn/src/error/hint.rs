@@ -65,6 +65,9 @@ impl Error {
             Self::Structure { .. } => {
                 "start from a network with the same [model] section, or train from nothing"
             }
+            Self::NotAGolden { .. } => {
+                "such a file is made with the weights' seed and the network's description in its metadata; tests/data/parity has three and the script that makes them"
+            }
             Self::Labels { .. } => "labels are class indices, 255 where a pixel is ignored",
             Self::Device { help: Some(help), .. } => return Some(help.clone()),
             Self::Device { .. } => "`rs-seg doctor` tells which devices there are; --device cpu always works",

@@ -226,6 +226,14 @@ pub enum Error {
         /// The file's value.
         found: String,
     },
+    /// A file that holds no tensors of a reference program.
+    #[error("{} is no reference to check a network against: {reason}", path.display())]
+    NotAGolden {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
     /// A weight of a type that is not read.
     #[error("{}: {key} is stored as {found}, which cannot be read", path.display())]
     StoredKind {

@@ -8,6 +8,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
+use super::cross_entropy::IGNORED;
 use super::memory::ContrastMemory;
 use super::settings::{CpcAbsent, CpcCategory, CpcReduce, LossSettings};
 use crate::alignment::unit_length;
@@ -15,6 +16,17 @@ use crate::layers::Forward;
 
 /// What an exponent is where its sample does not count.
 const NEVER: f64 = -1e30;
+
+/// What places are compared with, for whom looks at it.
+#[derive(Debug)]
+pub(crate) struct ContrastSamples {
+    /// The mean vector of every image and category, zero where there is none, (B, K, K).
+    pub(crate) mean: Tensor,
+    /// Whether there is one, (B, K).
+    pub(crate) valid: Tensor,
+    /// The category of every place, 255 where there is none, (B, h, w).
+    pub(crate) categories: Tensor,
+}
 
 /// The category of every place.
 struct Categories {
@@ -72,6 +84,19 @@ pub(crate) fn contrastive_loss(
     match settings.cpc_reduce {
         CpcReduce::Sum => total.f_div_scalar(batch),
         CpcReduce::Mean => total.f_div(&categories.hot.f_sum(kind)?.f_clamp_min(1.0)?),
+    }
+}
+
+impl ContrastSamples {
+    /// Those of a score map (B, K, h, w) and labels (B, H, W), without memory.
+    pub(crate) fn of(score: &Tensor, labels: &Tensor, settings: &LossSettings) -> Forward<Self> {
+        let (batch, _, height, width) = score.size4()?;
+        let places = score.f_flatten(2, -1)?.f_transpose(1, 2)?; // (B, K, h, w) -> (B, N, K)
+        let categories = Categories::new(score, &places, labels, settings.cpc_category)?;
+        let Samples { mean, valid } = Samples::new(&categories, &places, settings, &mut None)?;
+        let none = categories.hot.f_sum_dim_intlist([-1i64].as_slice(), false, None)?.f_eq(0.0)?; // (B, N, K) -> (B, N)
+        let categories = categories.index.f_masked_fill(&none, IGNORED)?; // (B, N)
+        Ok(Self { mean, valid, categories: categories.f_reshape([batch, height, width])? })
     }
 }
 

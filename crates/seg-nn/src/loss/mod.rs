@@ -13,13 +13,13 @@ mod tests;
 
 use tch::{Kind, Tensor};
 
+pub(crate) use contrast::{ContrastSamples, contrastive_loss};
 pub use memory::ContrastMemory;
 pub use settings::{CpcAbsent, CpcCategory, CpcReduce, Denominator, LossSettings};
 
 use crate::bemseg::BemSegOutput;
 use crate::error::Error;
 use crate::layers::{Forward, upsample_bilinear};
-use contrast::contrastive_loss;
 use cross_entropy::CrossEntropy;
 use dice::dice_loss;
 
@@ -33,7 +33,7 @@ use dice::dice_loss;
 /// let criterion = Criterion::new(&LossSettings::default(), 2)?;
 /// let logits4 = Tensor::zeros([1, 2, 8, 8], (Kind::Float, Device::Cpu));
 /// let labels = Tensor::zeros([1, 32, 32], (Kind::Int64, Device::Cpu));
-/// let losses = criterion.losses(&BemSegOutput { logits4, score: None }, &labels, &mut None)?;
+/// let losses = criterion.losses(&BemSegOutput { logits4, score: None, aux: None }, &labels, &mut None)?;
 /// assert!((losses.total.double_value(&[]) - 2f64.ln()).abs() < 1e-6);
 /// assert!(losses.aux.is_none() && losses.cpc.is_none());
 /// # Ok::<(), seg_nn::Error>(())
@@ -50,7 +50,8 @@ pub struct Criterion {
 pub struct Losses {
     /// Cross-entropy of the logits, equation (8).
     pub main: Tensor,
-    /// Cross-entropy of the score map, equation (7), where the network has one and its weight is above 0.
+    /// Cross-entropy of the score map, equation (7), or of an auxiliary head's logits, where the network has one
+    /// and its weight is above 0.
     pub aux: Option<Tensor>,
     /// Contrastive loss of the score map, equation (6), where the network has one and its weight is above 0.
     pub cpc: Option<Tensor>,
@@ -123,6 +124,10 @@ impl Criterion {
             dice = Some(add(settings.dice_weight, dice_loss(&logits, labels)?)?);
         }
         drop(logits);
+        if let Some(logits) = output.aux.as_ref().filter(|_| settings.aux_weight > 0.0) {
+            let logits = upsample_bilinear(&precise(logits)?, size)?; // (B, K, H/8, W/8) -> (B, K, H, W)
+            aux = Some(add(settings.aux_weight, self.cross_entropy.loss(&logits, labels)?)?);
+        }
         if let Some(score) = &output.score {
             let score = precise(score)?; // (B, K, h, w)
             if settings.aux_weight > 0.0 {

@@ -17,7 +17,8 @@ fn labels(labels: &[i64]) -> Tensor {
 
 fn losses(settings: &LossSettings, logits4: &Tensor, score: Option<&Tensor>, labels: &Tensor) -> Losses {
     let classes = logits4.size()[1] as usize;
-    let output = BemSegOutput { logits4: logits4.shallow_clone(), score: score.map(Tensor::shallow_clone) };
+    let output =
+        BemSegOutput { logits4: logits4.shallow_clone(), score: score.map(Tensor::shallow_clone), aux: None };
     Criterion::new(settings, classes).unwrap().losses(&output, labels, &mut None).unwrap()
 }
 
@@ -133,7 +134,8 @@ fn memory_remembers_without_gradient_and_begins_anew_for_another_batch() {
     let criterion = Criterion::new(&settings, 2).unwrap();
     let step = |score: Tensor, memory: &mut Option<ContrastMemory>| {
         let truth = Tensor::zeros([score.size()[0], 1, 2], (Kind::Int64, Device::Cpu));
-        let output = BemSegOutput { logits4: score.detach(), score: Some(score.set_requires_grad(true)) };
+        let output =
+            BemSegOutput { logits4: score.detach(), score: Some(score.set_requires_grad(true)), aux: None };
         criterion.losses(&output, &truth, memory).unwrap().cpc.unwrap().double_value(&[])
     };
     let one_class = || Tensor::from_slice(&[1f32, 1.0, 0.0, 0.0]).view([1, 2, 1, 2]);
@@ -156,7 +158,7 @@ fn less_precise_outputs_are_taken_and_other_labels_are_told() {
     assert_eq!((result.total.kind(), result.cpc.unwrap().kind()), (Kind::Float, Kind::Float));
 
     let criterion = Criterion::new(&settings, 2).unwrap();
-    let output = BemSegOutput { logits4: two_pixels(), score: None };
+    let output = BemSegOutput { logits4: two_pixels(), score: None, aux: None };
     let error = |labels: &Tensor| criterion.losses(&output, labels, &mut None).unwrap_err().to_string();
     let bytes = error(&labels(&[0, 1]).to_kind(Kind::Uint8));
     assert_eq!(bytes, "the loss takes labels (1, H, W), Int64 on Cpu, got [1, 1, 2], Uint8 on Cpu");

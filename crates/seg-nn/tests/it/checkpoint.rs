@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use seg_nn::{
-    BemSeg, Checkpoint, CheckpointContents, Config, Criterion, Error, LossSettings, Mode, SegModel as _,
-    StoredPrecision, StoredTower, TextPart, TowerTraining, init_untrained, initialize, load, load_bytes,
-    save_checkpoint,
+    BemSeg, Checkpoint, CheckpointContents, Config, Criterion, DecoderConfig, Error, LossSettings, Mode,
+    SegModel as _, SemanticFpnConfig, StoredPrecision, StoredTower, TextPart, TowerTraining, init_untrained,
+    initialize, load, load_bytes, save_checkpoint,
 };
 use serde_json::{Map, Value};
 use tch::nn::VarStore;
@@ -22,8 +22,8 @@ pub(crate) fn tiny() -> Config {
     config.model.encoder.depths = [1; 4];
     config.model.pool.as_mut().unwrap().embed_dim = 16;
     config.model.fusion.as_mut().unwrap().width = 16;
-    config.model.decoder.fpn_width = 8;
-    config.model.decoder.head_width = 8;
+    config.model.decoder =
+        DecoderConfig::SemanticFpn(SemanticFpnConfig { fpn_width: 8, head_width: 8, dropout: 0.1 });
     config
 }
 

@@ -26,20 +26,38 @@ fn check(facts: &ModelFacts, millions: f64, billions: f64) {
     assert!((got.1 - billions).abs() < 0.006, "{}: {} G instead of {billions}", facts.name, got.1);
 }
 
+/// All configuration files, those of the ablation among them; legends are no configurations.
+fn files() -> Vec<PathBuf> {
+    let of = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = of(folder()).chain(of(folder().join("ablation"))).collect::<Vec<_>>();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    files.sort();
+    files
+}
+
 #[test]
 fn every_file_is_read_and_written_back() {
-    let mut files = 0;
-    for entry in fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.file_name().unwrap().to_string_lossy().starts_with("bemseg-") {
-            continue;
-        }
+    for path in files() {
         let config = Config::read(&path).unwrap();
         assert_eq!(Some(config.model.name.as_str()), path.file_stem().unwrap().to_str());
         assert_eq!(Config::parse(&config.to_toml().unwrap(), &path).unwrap(), config);
-        files += 1;
     }
-    assert_eq!(files, 4);
+    assert_eq!(files().len(), 3 * 6 + 1 + 2 * 4 + 1);
+}
+
+#[test]
+fn networks_for_one_data_set_differ_in_network_and_loss_only() {
+    for data in ["potsdam", "vaihingen", "loveda"] {
+        let ending = format!("-{data}.toml");
+        let first = config(&format!("bemseg-rn50{ending}"));
+        let of_data = files().into_iter().filter(|path| path.to_string_lossy().ends_with(&ending));
+        for path in of_data {
+            let other = Config::read(&path).unwrap();
+            let same = Config { model: first.model.clone(), loss: first.loss.clone(), ..other.clone() };
+            assert_eq!(same, first, "{}", path.display());
+            assert_eq!(other.model.tile_px, first.model.tile_px);
+        }
+    }
 }
 
 #[test]
@@ -75,6 +93,28 @@ fn the_rest_of_the_family_costs_what_the_reference_says() {
         facts(|config| (config.model.pool, config.model.text, config.model.fusion) = (None, None, None));
     check(&plain, 31.006, 61.40);
     assert_eq!((plain.parameters_text_encoder, plain.macs), (0, plain.macs_image_only));
+    let of_file = |name: &str| describe(&config(name), 512).unwrap();
+    check(&of_file("denseclip-rn50-potsdam.toml"), 50.175, 69.27);
+    check(&of_file("clip-fpn-rn50-potsdam.toml"), 46.225, 69.08);
+    check(&of_file("clip-fpn-plain-rn50-potsdam.toml"), 31.006, 61.40);
+    check(&of_file("ablation/bemseg-b-potsdam.toml"), 54.124, 70.22);
+}
+
+#[test]
+fn networks_on_resnet_v1c_cost_what_their_reference_says() {
+    let of_file = |name: &str| describe(&config(name), 512).unwrap();
+    check(&of_file("semantic-fpn-r50-potsdam.toml"), 28.496, 45.41);
+    // The multiplications are those of inference, which does without the auxiliary head.
+    let auxiliary = |facts: &ModelFacts| {
+        let part = facts.parts.iter().find(|part| part.name == "auxiliary head").unwrap();
+        (part.parameters as f64 / 1e6, part.macs)
+    };
+    let facts = of_file("pspnet-r50-potsdam.toml");
+    check(&facts, 48.965, 178.64);
+    assert!((auxiliary(&facts).0 - 2.361).abs() < 0.001 && auxiliary(&facts).1 == 0);
+    let facts = of_file("deeplabv3plus-r50-potsdam.toml");
+    check(&facts, 43.580, 176.51);
+    assert!((auxiliary(&facts).0 - 2.361).abs() < 0.001 && auxiliary(&facts).1 == 0);
 }
 
 #[test]

@@ -39,8 +39,11 @@ fn every_setting_equals_the_reference() {
         for step in ["first", "second", "third"] {
             let input = |name: &str| &tensors[&format!("{step}/{name}")];
             let (logits4, score) = (leaf(input("logits4")), leaf(input("score")));
-            let output =
-                BemSegOutput { logits4: logits4.shallow_clone(), score: Some(score.shallow_clone()) };
+            let output = BemSegOutput {
+                logits4: logits4.shallow_clone(),
+                score: Some(score.shallow_clone()),
+                aux: None,
+            };
             let losses = criterion.losses(&output, input("labels"), &mut memory).unwrap();
             losses.total.backward();
             let mut got = by_name(&losses);
@@ -68,7 +71,7 @@ fn a_memory_that_was_saved_goes_on() {
     };
     let labels = Tensor::zeros([2, 12, 12], (Kind::Int64, Device::Cpu));
     let step = |score: &Tensor, memory: &mut Option<ContrastMemory>| {
-        let output = BemSegOutput { logits4: random(0.3), score: Some(score.shallow_clone()) };
+        let output = BemSegOutput { logits4: random(0.3), score: Some(score.shallow_clone()), aux: None };
         criterion.losses(&output, &labels, memory).unwrap().cpc.unwrap().double_value(&[])
     };
     let mut memory = None;

@@ -7,7 +7,6 @@
 
 mod checkpoint;
 mod configs;
-mod gradients;
 mod losses;
 mod parity;
 mod torchscript;

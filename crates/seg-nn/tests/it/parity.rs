@@ -1,116 +1,38 @@
-//! Every intermediate tensor equals that of a reference program in `PyTorch`.
+//! Every tensor equals that of a reference program in `PyTorch`: activations, losses and gradients.
 //!
-//! `tests/data/parity/` holds the tensors of a tiny network, made by the script beside them; the larger
-//! references lie outside of the repository and are compared where they are at hand. No reference holds
-//! weights: they follow from the seed (`hash_fill`).
+//! `tests/data/parity/` holds the tensors of tiny networks, made by the script beside them; larger references lie
+//! outside of the repository and are compared where they are at hand.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use seg_nn::{
-    BemSeg, Config, DecoderConfig, EncoderConfig, FusionConfig, FusionKind, FusionStacks, Mode, PoolConfig,
-    SegModel as _, TextConfig, TextPart, TokenizerKind, TowerTraining, hash_fill_all, tokenize,
-};
-use serde_json::Value;
+use seg_nn::{BemSeg, Config, SegModel as _, TextPart, check_golden, hash_fill_all};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::configs::config as read_config;
 
 const TOLERANCE: f64 = 1e-4;
-/// Batch statistics of the few places of a small image make rounding errors larger: `PyTorch` 2.13 and 2.15
-/// differ by as much from each other.
-const TRAIN_TOLERANCE: f64 = 3e-4;
 
-pub(crate) struct Golden {
-    pub(crate) name: String,
-    pub(crate) config: Config,
-    seed: u64,
-    pub(crate) tensors: BTreeMap<String, Tensor>,
+/// A reference of the repository: its tensors, and the network that they are of.
+struct Golden {
+    tensors: BTreeMap<String, Tensor>,
+    network: BemSeg,
 }
 
 impl Golden {
-    fn read(path: &Path, config: impl Fn(&BTreeMap<String, String>) -> (Config, u64)) -> Self {
+    fn read(path: &Path) -> Self {
         let bytes = fs::read(path).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-        let (mut config, seed) = config(&header.metadata().clone().unwrap().into_iter().collect());
-        if let Some(fusion) = &mut config.model.fusion {
-            fusion.dropout = 0.0;
-        }
-        config.model.decoder.dropout = 0.0;
-        Self {
-            name: path.file_name().unwrap().to_string_lossy().into_owned(),
-            config,
-            seed,
-            tensors: Tensor::read_safetensors(path).unwrap().into_iter().collect(),
-        }
-    }
-
-    pub(crate) fn network(&self) -> (VarStore, BemSeg) {
+        let metadata = header.metadata().clone().unwrap();
+        let config = Config::parse(&metadata["config"], "parity".as_ref()).unwrap();
         let vs = VarStore::new(Device::Cpu);
-        let network = BemSeg::new(&vs.root(), &self.config, TextPart::Tower).unwrap();
-        hash_fill_all(&vs, self.seed, 0.5).unwrap();
-        (vs, network)
+        let network = BemSeg::new(&vs.root(), &config, TextPart::Tower).unwrap();
+        hash_fill_all(&vs, metadata["seed"].parse().unwrap(), 0.5).unwrap();
+        Self { tensors: Tensor::read_safetensors(path).unwrap().into_iter().collect(), network }
     }
-
-    /// Compares all of this file's tensors whose names start with `prefix`, and returns the largest error.
-    fn compare(&self, prefix: &str, got: &BTreeMap<&'static str, Tensor>) -> f64 {
-        let tolerance = if prefix == "train/" { TRAIN_TOLERANCE } else { TOLERANCE };
-        let mut largest = 0.0f64;
-        let mut compared = 0;
-        for (key, expected) in &self.tensors {
-            let Some(tensor) = key.strip_prefix(prefix).and_then(|name| got.get(name)) else { continue };
-            assert_eq!(tensor.size(), expected.size(), "{}: {key}", self.name);
-            let error = relative_error(tensor, expected);
-            assert!(error <= tolerance, "{}: {key} differs by {error:.2e}", self.name);
-            largest = largest.max(error);
-            compared += 1;
-        }
-        assert!(compared >= 2, "{}: only {compared} tensors of {prefix} compared", self.name);
-        largest
-    }
-
-    fn check(&self) {
-        let _no_grad = tch::no_grad_guard();
-        let (vs, network) = self.network();
-        let image = &self.tensors["input"];
-        if let (Some(ids), Some(text)) = (self.tensors.get("token_ids"), &self.config.model.text) {
-            let prompts = self.config.class.iter().map(|class| class.name.as_str());
-            assert_eq!(Tensor::from_slice(&tokenize(prompts, text).unwrap().concat()), ids.flatten(0, -1));
-        }
-        let eval = run(&network, image, Mode::Eval);
-        let largest = self.compare("eval/", &eval);
-
-        let prepared = run(&network.prepare().unwrap(), image, Mode::Eval);
-        let largest_prepared = self.compare("eval/", &prepared);
-        let scores = network.prepare().unwrap().forward(image).unwrap();
-        let error = relative_error(scores.tensor(), &eval["logits"]);
-        assert!(error <= TOLERANCE, "{}: prepared logits differ by {error:.2e}", self.name);
-
-        let train = run(&network, image, Mode::Train);
-        let largest_train = self.compare("train/", &train);
-        let variables = vs.variables();
-        for (key, expected) in &self.tensors {
-            if let Some(name) = key.strip_prefix("train/after/") {
-                let error = relative_error(&variables[name], expected);
-                assert!(error <= TOLERANCE, "{}: {key} differs by {error:.2e}", self.name);
-            }
-        }
-        eprintln!(
-            "{}: eval {largest:.1e}, prepared {largest_prepared:.1e}, train {largest_train:.1e}",
-            self.name
-        );
-    }
-}
-
-fn run(network: &BemSeg, image: &Tensor, mode: Mode) -> BTreeMap<&'static str, Tensor> {
-    let mut tensors = BTreeMap::new();
-    let output = network.forward_with(image, mode, &mut tensors).unwrap();
-    let (_, _, height, width) = image.size4().unwrap();
-    tensors.insert("logits", output.logits(height, width).unwrap());
-    tensors
 }
 
 /// max|a - b| / max|b|
@@ -119,89 +41,58 @@ pub(crate) fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
     largest(a - b) / largest(b.shallow_clone())
 }
 
-/// The network that the reference program builds for its command line.
-fn oracle_config(metadata: &BTreeMap<String, String>) -> (Config, u64) {
-    let args: Value = serde_json::from_str(&metadata["args"]).unwrap();
-    let full = args["profile"] == "full";
-    let file = if args["classes"] == 7 { "bemseg-rn50-loveda.toml" } else { "bemseg-rn50-potsdam.toml" };
-    let mut config = read_config(file);
-    let model = &mut config.model;
-    if !full {
-        model.encoder = EncoderConfig { stem_width: 8, widths: [8, 16, 32, 64], depths: [1, 2, 1, 1] };
-        model.pool = Some(PoolConfig { heads: 4, embed_dim: 64, positional_grid: 2 });
-        model.text = Some(TextConfig {
-            tokenizer: TokenizerKind::Words,
-            tower: TowerTraining::Trained,
-            vocab: 64,
-            width: 32,
-            heads: 2,
-            layers: 2,
-            context_length: 77,
-            n_tok: 8,
-            n_ctx: 8,
-        });
-        model.fusion = Some(FusionConfig {
-            kind: FusionKind::Both,
-            stacks: FusionStacks::Separate,
-            width: 32,
-            heads: 4,
-            layers: 3,
-            dropout: 0.0,
-        });
-        model.decoder = DecoderConfig { fpn_width: 16, head_width: 16, dropout: 0.0 };
-    }
-    let grid = args["pos_grid"].as_u64().unwrap_or(if full { 7 } else { 2 });
-    model.pool.as_mut().unwrap().positional_grid = grid as usize;
-    let fusion = model.fusion.as_mut().unwrap();
-    if args["shared"] == true {
-        fusion.stacks = FusionStacks::Shared;
-    }
-    match args["model"].as_str().unwrap() {
-        "bemseg" => {}
-        "denseclip" => fusion.kind = FusionKind::Text,
-        "clipfpn" => fusion.kind = FusionKind::None,
-        _ => (model.pool, model.text, model.fusion) = (None, None, None),
-    }
-    (config, args["seed"].as_u64().unwrap())
-}
-
-/// A tiny network whose configuration the reference wrote into its file.
-fn own_config(metadata: &BTreeMap<String, String>) -> (Config, u64) {
-    let config = Config::parse(&metadata["config"], "parity".as_ref()).unwrap();
-    (config, metadata["seed"].parse().unwrap())
-}
-
 fn goldens(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|ending| ending == "safetensors")).collect()
+    let mut files = files.collect::<Vec<_>>();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "safetensors"));
+    files.sort();
+    files
 }
 
-/// The references that lie outside of the repository; none where they are not at hand.
-pub(crate) fn larger_goldens() -> impl Iterator<Item = Golden> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/oracle/golden");
-    let files = if folder.is_dir() {
-        goldens(&folder)
-    } else {
-        eprintln!("skipped: the reference tensors are not at hand");
-        Vec::new()
-    };
-    files.into_iter().map(|path| Golden::read(&path, oracle_config))
+fn own_goldens() -> Vec<PathBuf> {
+    goldens(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/parity"))
+}
+
+fn check(path: &Path, least: usize) {
+    let report = check_golden(path, Device::Cpu).unwrap();
+    let wrong = report.above(TOLERANCE).collect::<Vec<_>>();
+    assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
+    assert!(report.tensors.len() >= least, "{}: only {} tensors", path.display(), report.tensors.len());
+    assert!(report.unused.is_empty(), "{:?}", report.unused);
+    eprintln!("{}: {} tensors, {:.1e}", path.display(), report.tensors.len(), report.largest.unwrap());
 }
 
 #[test]
 fn tiny_networks_equal_the_reference() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/parity");
-    let files = goldens(&folder);
-    assert!(!files.is_empty());
-    for path in files {
-        Golden::read(&path, own_config).check();
+    assert_eq!(own_goldens().len(), 6);
+    for path in own_goldens() {
+        check(&path, 10);
     }
 }
 
 #[test]
 fn larger_networks_equal_the_reference() {
-    for golden in larger_goldens() {
-        golden.check();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/oracle/golden");
+    if !folder.is_dir() {
+        eprintln!("skipped: the reference tensors are not at hand");
+        return;
+    }
+    for path in goldens(&folder) {
+        check(&path, 28);
+    }
+}
+
+#[test]
+fn prepared_networks_equal_the_reference() {
+    let _no_grad = tch::no_grad_guard();
+    for path in own_goldens() {
+        let golden = Golden::read(&path);
+        let (image, logits4) = (&golden.tensors["input"], &golden.tensors["eval/logits4"]);
+        let (_, _, height, width) = image.size4().unwrap();
+        let expected = logits4.upsample_bilinear2d([height, width], false, None, None); // -> (B, K, H, W)
+        let scores = golden.network.prepare().unwrap().forward(image).unwrap();
+        let error = relative_error(scores.tensor(), &expected);
+        assert!(error <= TOLERANCE, "{}: {error:.2e}", path.display());
     }
 }
 
@@ -223,9 +114,8 @@ fn keys_and_shapes_equal_the_reference() {
 
 #[test]
 fn forks_compute_the_same_bits_on_other_threads() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/parity");
-    let golden = Golden::read(&goldens(&folder)[0], own_config);
-    let network = golden.network().1.prepare().unwrap();
+    let golden = Golden::read(&own_goldens()[0]);
+    let network = golden.network.prepare().unwrap();
     let forward = |network: &dyn seg_nn::SegModel, image: &Tensor| {
         seg_torch::set_intra_op_threads(1);
         network.forward(image).unwrap().tensor().shallow_clone()
@@ -239,4 +129,41 @@ fn forks_compute_the_same_bits_on_other_threads() {
     for worker in workers.collect::<Vec<_>>() {
         assert_eq!(worker.join().unwrap(), expected);
     }
+}
+
+#[test]
+fn a_file_that_is_no_reference_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |name: &str, metadata: Option<(&str, &str)>, tensors: &[(&str, &Tensor)]| {
+        let path = folder.path().join(name);
+        let views = tensors.iter().map(|(name, tensor)| {
+            let bytes = Vec::<f32>::try_from(&tensor.flatten(0, -1)).unwrap();
+            let bytes = bytes.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+            let shape = tensor.size().iter().map(|side| *side as usize).collect::<Vec<_>>();
+            (name.to_string(), (shape, bytes))
+        });
+        let views = views.collect::<BTreeMap<_, _>>();
+        let views = views.iter().map(|(name, (shape, bytes))| {
+            (
+                name,
+                safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap(),
+            )
+        });
+        let metadata = metadata.map(|(key, value)| [(key.to_owned(), value.to_owned())].into());
+        fs::write(&path, safetensors::serialize(views, metadata).unwrap()).unwrap();
+        check_golden(&path, Device::Cpu).unwrap_err().to_string()
+    };
+    let ones = Tensor::ones([1, 3, 64, 64], (Kind::Float, Device::Cpu));
+    assert!(error("bare", None, &[("input", &ones)]).ends_with("its metadata tell no network"));
+    assert!(error("args", Some(("args", "{}")), &[]).contains("missing field `model`"));
+    let arguments = |init: &str| {
+        format!(
+            r#"{{"model": "clipfpn_plain", "profile": "small", "seed": 1, "classes": 6, "n_tok": 8, "n_ctx": 8,
+            "gamma": 0.5, "shared": false, "head_channels": 256, "pos_grid": null, "init": "{init}"}}"#
+        )
+    };
+    let no_input = error("input", Some(("args", &arguments("hash"))), &[]);
+    assert!(no_input.ends_with("it has no tensor \"input\""), "{no_input}");
+    let no_weights = error("weights", Some(("args", &arguments("torch"))), &[("input", &ones)]);
+    assert!(no_weights.contains("it has no tensor \"weights/"), "{no_weights}");
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use seg_nn::{
-    BemSeg, Checkpoint, Config, Error, Mode, StoredPrecision, StoredTower, TextPart, Transfer, initialize,
-    transfer,
+    BemSeg, Checkpoint, Config, DecoderConfig, Error, Mode, StoredPrecision, StoredTower, TextPart, Transfer,
+    initialize, transfer,
 };
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
@@ -176,7 +176,10 @@ fn networks_that_differ_otherwise_are_told() {
     });
     assert!(bands.to_string().ends_with("takes 3 bands, the network takes 4"), "{bands}");
     assert!(bands.hint().unwrap().contains("[input]"));
-    let shape = error(&|config| config.model.decoder.head_width = 16);
+    let shape = error(&|config| {
+        let DecoderConfig::SemanticFpn(decoder) = &mut config.model.decoder else { unreachable!() };
+        decoder.head_width = 16;
+    });
     assert!(matches!(shape, Error::Shape { .. }), "{shape}");
     let heads = error(&|config| config.model.fusion.as_mut().unwrap().heads = 2);
     assert!(heads.to_string().ends_with("model.fusion.heads is 4, the network's is 2"), "{heads}");

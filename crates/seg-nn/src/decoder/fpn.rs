@@ -18,9 +18,8 @@ pub(crate) struct Fpn {
 impl Fpn {
     pub(crate) fn new(vs: &Path, channels: [i64; 4], width: i64) -> Self {
         let (laterals, smooths) = (vs / "lateral", vs / "smooth");
-        let conv = |vs: Path, input, kernel| {
-            Conv2d::new(&vs, ConvShape { input, output: width, kernel, stride: 1 }, Bias::With)
-        };
+        let conv =
+            |vs: Path, input, kernel| Conv2d::new(&vs, ConvShape::new(input, width, kernel), Bias::With);
         Self {
             lateral: std::array::from_fn(|level| conv(&laterals / level, channels[level], 1)),
             smooth: std::array::from_fn(|level| conv(&smooths / level, width, 3)),

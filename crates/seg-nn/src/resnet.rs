@@ -1,14 +1,20 @@
-//! CLIP's image encoder: a `ResNet` with three convolutions as stem and average pooling instead of strides.
+//! The image encoder: a residual network with three convolutions as stem, CLIP's or V1c.
+//!
+//! # References
+//! He et al.: Deep residual learning. CVPR 2016, arXiv:1512.03385. CLIP's changes: Radford et al.,
+//! arXiv:2103.00020, section 2.4. V1c's stem: He et al.: Bag of tricks. arXiv:1812.01187, section 4. Dilated last
+//! stages: Chen et al., arXiv:1706.05587, section 3.
 
 use tch::Tensor;
 use tch::nn::Path;
 
-use crate::config::EncoderConfig;
+use crate::config::{EncoderConfig, EncoderKind, Stage};
 use crate::layers::{ConvNorm, ConvShape, Forward, Mode, average_pool};
 
-/// The encoder without its pool: an image becomes features at strides 4, 8, 16 and 32.
+/// An encoder without a pool: an image becomes features at strides 4, 8, 16 and 32, or 4, 8, 8 and 8.
 #[derive(Debug, Clone)]
-pub(crate) struct ModifiedResNet {
+pub(crate) struct ResNet {
+    kind: EncoderKind,
     pub(crate) conv1: ConvNorm,
     pub(crate) conv2: ConvNorm,
     pub(crate) conv3: ConvNorm,
@@ -18,39 +24,43 @@ pub(crate) struct ModifiedResNet {
     pub(crate) layer4: Vec<Bottleneck>,
 }
 
-/// A residual block: 1×1, 3×3 and 1×1 convolutions, pooled before the last where it halves the size.
+/// A residual block: 1×1, 3×3 and 1×1 convolutions.
+///
+/// Where it halves the size, CLIP's averages before the last convolution and beside it; V1c's has the stride in
+/// the middle one and beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Bottleneck {
     pub(crate) conv1: ConvNorm,
     pub(crate) conv2: ConvNorm,
     pub(crate) conv3: ConvNorm,
     pub(crate) downsample: Option<ConvNorm>,
-    pub(crate) stride: i64,
+    /// The side of what is averaged.
+    pub(crate) pool: i64,
 }
 
 /// How many times more channels a block puts out than it has inside.
 const EXPANSION: i64 = 4;
 
-impl ModifiedResNet {
+impl ResNet {
     pub(crate) fn new(vs: &Path, bands: i64, config: &EncoderConfig) -> Self {
         let stem = config.stem_width as i64;
         let unit = |index: usize, input, output, stride| {
             let (conv, norm) = (vs / format!("conv{index}"), vs / format!("bn{index}"));
-            ConvNorm::new(&conv, &norm, ConvShape { input, output, kernel: 3, stride })
+            ConvNorm::new(&conv, &norm, ConvShape::new(input, output, 3).stride(stride))
         };
         let mut channels = stem;
+        let stages = config.stages();
         let mut stage = |index: usize| {
             let (width, depth) = (config.widths[index] as i64, config.depths[index]);
             let vs = vs / format!("layer{}", index + 1);
-            let first_stride = if index == 0 { 1 } else { 2 };
             let blocks = (0..depth).map(|block| {
-                let stride = if block == 0 { first_stride } else { 1 };
                 let input = std::mem::replace(&mut channels, width * EXPANSION);
-                Bottleneck::new(&(&vs / block), input, width, stride)
+                Bottleneck::new(&(&vs / block), input, width, (config.kind, stages[index].of_block(block)))
             });
             blocks.collect::<Vec<_>>()
         };
         Self {
+            kind: config.kind,
             conv1: unit(1, bands, stem / 2, 2),
             conv2: unit(2, stem / 2, stem / 2, 1),
             conv3: unit(3, stem / 2, stem, 1),
@@ -62,12 +72,15 @@ impl ModifiedResNet {
     }
 
     /// (B, bands, H, W) → four maps: (B, C1, H/4, W/4), (B, C2, H/8, W/8), (B, C3, H/16, W/16) and
-    /// (B, C4, H/32, W/32).
+    /// (B, C4, H/32, W/32); the last two have stride 8 where the output stride is 8.
     pub(crate) fn forward(&self, xs: &Tensor, mode: Mode) -> Forward<[Tensor; 4]> {
         let xs = self.conv1.forward(xs, mode)?.f_relu_()?; // (B, S/2, H/2, W/2)
         let xs = self.conv2.forward(&xs, mode)?.f_relu_()?;
         let xs = self.conv3.forward(&xs, mode)?.f_relu_()?; // (B, S, H/2, W/2)
-        let xs = average_pool(&xs, 2)?; // (B, S, H/4, W/4)
+        let xs = match self.kind {
+            EncoderKind::Clip => average_pool(&xs, 2)?, // (B, S, H/4, W/4)
+            EncoderKind::V1c => xs.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?, // (B, S, H/4, W/4)
+        };
         let x1 = run(&self.layer1, &xs, mode)?; // (B, C1, H/4, W/4)
         let x2 = run(&self.layer2, &x1, mode)?; // (B, C2, H/8, W/8)
         let x3 = run(&self.layer3, &x2, mode)?; // (B, C3, H/16, W/16)
@@ -79,6 +92,7 @@ impl ModifiedResNet {
         let stage =
             |blocks: &[Bottleneck]| blocks.iter().map(Bottleneck::for_inference).collect::<Forward<Vec<_>>>();
         Ok(Self {
+            kind: self.kind,
             conv1: self.conv1.for_inference()?,
             conv2: self.conv2.for_inference()?,
             conv3: self.conv3.for_inference()?,
@@ -94,33 +108,47 @@ fn run(blocks: &[Bottleneck], xs: &Tensor, mode: Mode) -> Forward {
     blocks.iter().try_fold(xs.shallow_clone(), |xs, block| block.forward(&xs, mode))
 }
 
+impl Stage {
+    /// What one of its blocks does: the first halves the size and sees half as far.
+    fn of_block(self, block: usize) -> Self {
+        match block {
+            0 => Self { stride: self.stride, dilation: (self.dilation / 2).max(1) },
+            _ => Self { stride: 1, dilation: self.dilation },
+        }
+    }
+}
+
 impl Bottleneck {
-    fn new(vs: &Path, input: i64, width: i64, stride: i64) -> Self {
+    fn new(vs: &Path, input: i64, width: i64, (kind, stage): (EncoderKind, Stage)) -> Self {
         let output = width * EXPANSION;
-        let unit = |index: usize, input, output, kernel| {
+        let unit = |index: usize, shape| {
             let (conv, norm) = (vs / format!("conv{index}"), vs / format!("bn{index}"));
-            ConvNorm::new(&conv, &norm, ConvShape { input, output, kernel, stride: 1 })
+            ConvNorm::new(&conv, &norm, shape)
         };
-        let downsample = (stride > 1 || input != output).then(|| {
+        let (pool, stride) = match kind {
+            EncoderKind::Clip => (stage.stride, 1),
+            EncoderKind::V1c => (1, stage.stride),
+        };
+        let downsample = (stage.stride > 1 || input != output).then(|| {
             let vs = vs / "downsample";
-            ConvNorm::new(&(&vs / 0), &(&vs / 1), ConvShape { input, output, kernel: 1, stride: 1 })
+            ConvNorm::new(&(&vs / 0), &(&vs / 1), ConvShape::new(input, output, 1).stride(stride))
         });
         Self {
-            conv1: unit(1, input, width, 1),
-            conv2: unit(2, width, width, 3),
-            conv3: unit(3, width, output, 1),
+            conv1: unit(1, ConvShape::new(input, width, 1)),
+            conv2: unit(2, ConvShape::new(width, width, 3).stride(stride).dilation(stage.dilation)),
+            conv3: unit(3, ConvShape::new(width, output, 1)),
             downsample,
-            stride,
+            pool,
         }
     }
 
     fn forward(&self, xs: &Tensor, mode: Mode) -> Forward {
         let ys = self.conv1.forward(xs, mode)?.f_relu_()?; // (B, width, H, W)
-        let ys = self.conv2.forward(&ys, mode)?.f_relu_()?;
-        let ys = average_pool(&ys, self.stride)?; // (B, width, H / stride, W / stride)
+        let ys = self.conv2.forward(&ys, mode)?.f_relu_()?; // (B, width, H / conv2's stride, W / conv2's stride)
+        let ys = average_pool(&ys, self.pool)?; // (B, width, H / stride, W / stride)
         let mut ys = self.conv3.forward(&ys, mode)?; // (B, 4 width, H / stride, W / stride)
         let identity = match &self.downsample {
-            Some(unit) => unit.forward(&average_pool(xs, self.stride)?, mode)?,
+            Some(unit) => unit.forward(&average_pool(xs, self.pool)?, mode)?,
             None => xs.shallow_clone(),
         };
         ys.f_add_(&identity)?.f_relu_()
@@ -132,7 +160,7 @@ impl Bottleneck {
             conv2: self.conv2.for_inference()?,
             conv3: self.conv3.for_inference()?,
             downsample: self.downsample.as_ref().map(ConvNorm::for_inference).transpose()?,
-            stride: self.stride,
+            pool: self.pool,
         })
     }
 }
