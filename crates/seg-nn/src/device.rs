@@ -107,7 +107,7 @@ fn fault(index: usize) -> Option<String> {
 
 /// What is told where the processor computes and a GPU could.
 fn warning(load: &CudaLoad, reason: Option<String>) -> Option<String> {
-    if matches!(load, CudaLoad::NotNeeded(Gpu::None | Gpu::Hidden)) {
+    if matches!(load, CudaLoad::NotAsked | CudaLoad::NotNeeded(Gpu::None | Gpu::Hidden)) {
         return None;
     }
     let reason = reason.unwrap_or_else(|| "libtorch gave no reason".to_owned());

@@ -27,6 +27,8 @@ pub enum CudaWish {
 /// What became of the CUDA part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CudaLoad {
+    /// It was left alone, for the processor alone was asked for.
+    NotAsked,
     /// It was left alone, for no GPU is there to compute.
     NotNeeded(Gpu),
     /// It is loaded.
@@ -52,6 +54,8 @@ impl CudaLoad {
     pub fn why_not(&self) -> Option<String> {
         match self {
             Self::Loaded(_) => None,
+            Self::NotAsked => Some("the processor alone was asked for".to_owned()),
+            Self::NotNeeded(Gpu::NoDriver) => Some("NVIDIA's driver is not loaded".to_owned()),
             Self::NotNeeded(Gpu::Hidden) => Some("CUDA_VISIBLE_DEVICES hides all GPUs".to_owned()),
             Self::NotNeeded(Gpu::OutOfReach { driver }) => {
                 Some(format!("the NVIDIA driver {driver} is loaded, but there is no device to open"))
@@ -67,6 +71,9 @@ impl CudaLoad {
     /// What the user can do, where nothing was loaded and something could be.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NotNeeded(Gpu::NoDriver) => {
+                Some("install NVIDIA's driver for the card; CUDA 13 wants 580 or newer".to_owned())
+            }
             Self::NotNeeded(Gpu::OutOfReach { .. }) => {
                 Some("a container is given GPUs when it is started, as by `docker run --gpus all`".to_owned())
             }
@@ -226,6 +233,9 @@ mod tests {
         assert_eq!((reason.unwrap().contains("no NVIDIA GPU"), hint), (true, None));
         let (reason, hint) = why(CudaLoad::NotNeeded(Gpu::Hidden));
         assert_eq!((reason.unwrap().contains("CUDA_VISIBLE_DEVICES"), hint), (true, None));
+        let (reason, hint) = why(CudaLoad::NotNeeded(Gpu::NoDriver));
+        assert!(reason.unwrap().contains("not loaded") && hint.unwrap().contains("driver"));
+        assert_eq!(why(CudaLoad::NotAsked).1, None);
         let (reason, hint) = why(CudaLoad::NotNeeded(Gpu::OutOfReach { driver: "580.1".to_owned() }));
         assert!(reason.unwrap().contains("580.1") && hint.unwrap().contains("--gpus"));
         let (reason, hint) = why(CudaLoad::NotFound(CudaSearch::default()));

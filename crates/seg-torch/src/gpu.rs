@@ -12,6 +12,8 @@ pub enum Gpu {
     None,
     /// The user keeps GPUs from programs, by an empty `CUDA_VISIBLE_DEVICES` or one of -1.
     Hidden,
+    /// A card without NVIDIA's driver.
+    NoDriver,
     /// The driver is loaded, and there is no device to open: a container that was given none.
     OutOfReach {
         /// The driver's version.
@@ -42,6 +44,7 @@ impl Gpu {
         let here = match driver {
             driver if has_device(root) => Self::Present { driver },
             Some(driver) => Self::OutOfReach { driver },
+            None if has_card(root) => Self::NoDriver,
             None => Self::None,
         };
         let hidden = visible.and_then(OsStr::to_str).map(str::trim);
@@ -58,6 +61,18 @@ fn has_device(root: &Path) -> bool {
     };
     entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(numbered))
         || (root.join("dev/dxg").exists() && root.join("usr/lib/wsl/lib/libcuda.so.1").exists())
+}
+
+/// Whether a display or 3D controller of NVIDIA is on the bus.
+fn has_card(root: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(root.join("sys/bus/pci/devices")) else { return false };
+    let starts = |path: &Path, file: &str, with: &str| {
+        fs::read_to_string(path.join(file)).is_ok_and(|text| text.starts_with(with))
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .any(|card| starts(&card, "vendor", "0x10de") && starts(&card, "class", "0x03"))
 }
 
 /// The number in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  ...`.
@@ -92,6 +107,23 @@ mod tests {
         assert_eq!(Gpu::under(root.path(), None), Gpu::OutOfReach { driver: driver.clone() });
         fs::write(at("dev/nvidia3"), "").unwrap();
         assert_eq!(Gpu::under(root.path(), None), Gpu::Present { driver: Some(driver) });
+    }
+
+    #[test]
+    fn a_card_without_driver_is_seen_on_the_bus() {
+        let root = tempfile::tempdir().unwrap();
+        let add = |name: &str, vendor: &str, class: &str| {
+            let folder = root.path().join("sys/bus/pci/devices").join(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("vendor"), vendor).unwrap();
+            fs::write(folder.join("class"), class).unwrap();
+        };
+        // Another maker's card, and the sound of one of NVIDIA's.
+        add("0000:00:02.0", "0x8086\n", "0x030000\n");
+        add("0000:01:00.1", "0x10de\n", "0x040300\n");
+        assert_eq!(Gpu::under(root.path(), None), Gpu::None);
+        add("0000:01:00.0", "0x10de\n", "0x030200\n");
+        assert_eq!(Gpu::under(root.path(), None), Gpu::NoDriver);
     }
 
     #[test]
