@@ -1,7 +1,7 @@
 //! What `doctor` finds out about NVIDIA's GPUs and libtorch's CUDA part.
 
 use crate::value::DeviceArg;
-use seg_torch::{CudaLoad, CudaSearch, CudaVersions, CudaWish, DeviceInfo, Gpu, RefusedTree};
+use seg_torch::{CudaLoad, CudaSearch, CudaVersions, CudaWish, DeviceInfo, Gpu};
 use serde_json::{Value, json};
 
 /// NVIDIA's GPUs, libtorch's CUDA part, and the devices that come of both.
@@ -30,16 +30,21 @@ impl Accelerator {
         let load = loaded.unwrap_or_else(|error| {
             let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
             let what = format!("{error}{cause}");
-            problems.push((what.clone(), error.hint().unwrap_or_default()));
+            problems.push((what, error.hint().unwrap_or_default()));
             let path = std::env::var_os("RS_SEG_LIBTORCH").unwrap_or_default().into();
-            let refused = vec![RefusedTree { path, why: what }];
+            let refused = vec![error.refused(path)];
             CudaLoad::NotFound(CudaSearch { refused, ..CudaSearch::default() })
         });
         // What is wrong with what the user named was just told.
         let search = seg_torch::find_cuda().unwrap_or_default();
         let devices = seg_torch::devices(&load);
         let gpu = Gpu::of_this_machine();
-        if problems.is_empty() && load != CudaLoad::NotAsked && !matches!(gpu, Gpu::None | Gpu::Hidden) {
+        let expected = match asked {
+            DeviceArg::Cpu => false,
+            DeviceArg::Auto => !matches!(gpu, Gpu::None | Gpu::Hidden),
+            DeviceArg::Cuda(_) => true,
+        };
+        if problems.is_empty() && expected {
             problems.extend(devices.iter().filter_map(|device| problem(device, &load)));
         }
         let versions = matches!(load, CudaLoad::Loaded(_)).then(seg_torch::cuda_versions).flatten();
@@ -77,7 +82,7 @@ impl Accelerator {
             "driver": driver,
             "looked": search.looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "refused": search.refused.iter().map(|refused| {
-                json!({"path": refused.path.display().to_string(), "why": refused.why})
+                json!({"path": refused.path.display().to_string(), "why": refused.why, "hint": refused.help})
             }).collect::<Vec<_>>(),
         })
     }
@@ -101,7 +106,10 @@ impl Accelerator {
         if self.tree().is_none() {
             more.extend(search.looked.iter().map(|path| format!("looked in {}", path.display())));
         }
-        more.extend(search.refused.iter().map(|no| format!("not used: {}: {}", no.path.display(), no.why)));
+        // The first is why nothing was loaded.
+        let told = usize::from(matches!(self.load, CudaLoad::NotFound(_)));
+        let others = search.refused.iter().skip(told);
+        more.extend(others.map(|refused| format!("not used: {}: {}", refused.path.display(), refused.why)));
         (head, more)
     }
 
@@ -126,7 +134,7 @@ fn problem(device: &DeviceInfo, load: &CudaLoad) -> Option<(String, String)> {
     let hint = load.hint().unwrap_or_else(|| {
         "update NVIDIA's driver where it is old; --device cpu works without a GPU".to_owned()
     });
-    Some((format!("the NVIDIA GPU {} is not usable: {why}", device.id), hint))
+    Some((format!("{} is not usable: {why}", device.id), hint))
 }
 
 /// 13000 is 13.0.

@@ -72,6 +72,6 @@ fn a_named_libtorch_of_another_version_is_an_error_that_tells_both() {
     let run = with_libtorch(&torch, &DRY_RUN);
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.stderr.contains("my packages/torch, which cannot be used"), "{run:?}");
-    assert!(run.stderr.contains("caused by: it is libtorch 2.0.1+cu118, rs-seg runs with 2."), "{run:?}");
+    assert!(run.stderr.contains("caused by: it is libtorch 2.0.1+cu118, rs-seg is made for 2."), "{run:?}");
     assert!(run.stderr.contains("hint: ") && run.stderr.contains("pip install torch==2."), "{run:?}");
 }

@@ -1,7 +1,7 @@
 //! Loading libtorch's CUDA part into a process that was linked without it.
 //!
 //! The part is opened before libtorch is asked for CUDA the first time, when it looks for what registered itself
-//! and remembers the answer. What the part needs of libtorch is in the process already, under the same names, so
+//! and remembers the answer; a convolution on the processor asks, and so does libtorch's description of itself. What the part needs of libtorch is in the process already, under the same names, so
 //! it must be of the very same build.
 
 use std::ffi::{CStr, CString, OsStr};
@@ -9,11 +9,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::cuda_tree::{CudaSearch, CudaTree, Places, RefusedTree, Running, how_to_get, search};
+use crate::cuda_tree::{CudaSearch, CudaTree, Places, Running, how_to_get, search};
 use crate::error::Error;
 use crate::ffi;
 use crate::gpu::Gpu;
-use crate::info::running_version;
+use crate::info::{compiled_for, running_version};
 
 /// When the CUDA part is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl CudaLoad {
             Self::NotNeeded(_) => Some("this machine has no NVIDIA GPU".to_owned()),
             Self::NotFound(search) => Some(search.refused.first().map_or_else(
                 || "no libtorch with CUDA was found".to_owned(),
-                |refused| format!("{} does not fit: {}", refused.path.display(), refused.why),
+                |refused| format!("{} cannot be used: {}", refused.path.display(), refused.why),
             )),
         }
     }
@@ -77,8 +77,12 @@ impl CudaLoad {
             Self::NotNeeded(Gpu::OutOfReach { .. }) => {
                 Some("a container is given GPUs when it is started, as by `docker run --gpus all`".to_owned())
             }
-            // What was refused says itself what helps.
-            Self::NotFound(search) if search.refused.is_empty() => Some(how_to_get(&running_version())),
+            Self::NotFound(search) => Some(
+                search
+                    .refused
+                    .first()
+                    .map_or_else(|| how_to_get(&compiled_for()), |refused| refused.help.clone()),
+            ),
             _ => None,
         }
     }
@@ -122,7 +126,7 @@ pub fn load_cuda(wish: CudaWish) -> Result<CudaLoad, Error> {
         Some((Err(error), _)) if places.is_named() => return Err(error),
         // What the user did not ask for keeps nobody from computing on the processor.
         Some((Err(error), tree)) => {
-            search.refused.push(RefusedTree { path: tree.lib, why: error.to_string() });
+            search.refused.push(error.refused(tree.lib));
             CudaLoad::NotFound(search)
         }
         None => CudaLoad::NotFound(search),
@@ -150,7 +154,8 @@ pub fn cuda_versions() -> Option<CudaVersions> {
 /// The libtorch of this process.
 pub(crate) fn running() -> Running {
     let library = loaded_library(c"libtorch_cpu.so").unwrap_or_default();
-    Running { version: running_version(), lib: library.parent().unwrap_or(Path::new("")).to_owned() }
+    let lib = library.parent().unwrap_or(Path::new("")).to_owned();
+    Running { version: running_version(), compiled_for: compiled_for(), lib }
 }
 
 /// The file that a library of this process was loaded from.
@@ -168,7 +173,7 @@ fn find(places: &Places, running: &Running) -> Result<CudaSearch, Error> {
     search(places, running).map_err(|(path, source)| Error::CudaTree {
         path,
         source,
-        wanted: running.version.clone(),
+        wanted: running.compiled_for.clone(),
     })
 }
 
@@ -204,6 +209,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::cuda_tree::RefusedTree;
 
     #[test]
     fn the_libtorch_that_runs_is_found() {
@@ -240,19 +246,14 @@ mod tests {
         assert!(reason.unwrap().contains("580.1") && hint.unwrap().contains("--gpus"));
         let (reason, hint) = why(CudaLoad::NotFound(CudaSearch::default()));
         assert!(reason.is_some() && hint.unwrap().contains("make setup-cuda"));
-        // What does not fit says itself what helps.
-        let refused = RefusedTree { path: "/venv/torch".into(), why: "it is old; get another".to_owned() };
+        let refused = RefusedTree {
+            path: "/venv/torch".into(),
+            why: "it is old".to_owned(),
+            help: "renew it".to_owned(),
+        };
         let (reason, hint) =
             why(CudaLoad::NotFound(CudaSearch { refused: vec![refused], ..CudaSearch::default() }));
-        assert_eq!(reason.unwrap(), "/venv/torch does not fit: it is old; get another");
-        assert_eq!(hint, None);
-    }
-
-    #[test]
-    fn what_was_loaded_is_told_again() {
-        let load = load_cuda(CudaWish::Always).unwrap();
-        assert_eq!(load_cuda(CudaWish::Always).unwrap(), load);
-        // Without the part its versions cannot be asked for.
-        assert_eq!(cuda_versions().is_some(), matches!(load, CudaLoad::Loaded(_)));
+        assert_eq!(reason.unwrap(), "/venv/torch cannot be used: it is old");
+        assert_eq!(hint.unwrap(), "renew it");
     }
 }

@@ -22,13 +22,15 @@ pub struct CudaTree {
     pub version: String,
 }
 
-/// A CUDA part that was found by itself and does not fit.
+/// A CUDA part that was found and cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedTree {
     /// Its folder.
     pub path: PathBuf,
-    /// Why it does not fit, and what helps.
+    /// Why it cannot be used.
     pub why: String,
+    /// What the user can do.
+    pub help: String,
 }
 
 /// What a search for a CUDA part found.
@@ -64,11 +66,11 @@ pub enum TreeFault {
         folder: PathBuf,
     },
     /// It is of another version.
-    #[error("it is libtorch {found}, rs-seg runs with {wanted}")]
+    #[error("it is libtorch {found}, rs-seg is made for {wanted}")]
     Version {
         /// Its version.
         found: String,
-        /// That of the libtorch that runs.
+        /// The version that fits.
         wanted: String,
     },
     /// It is of the same version and was built another way.
@@ -108,6 +110,8 @@ pub(crate) fn how_to_get(wanted: &str) -> String {
 pub(crate) struct Running {
     /// Its version.
     pub(crate) version: String,
+    /// The version that this program was compiled for.
+    pub(crate) compiled_for: String,
     /// The folder of its libraries.
     pub(crate) lib: PathBuf,
 }
@@ -166,8 +170,11 @@ pub(crate) fn search(places: &Places, running: &Running) -> Result<CudaSearch, (
             Err(TreeFault::Missing | TreeFault::NoLibtorch) => {}
             Err(TreeFault::ProcessorOnly { .. }) if places.beside.contains(path) => {}
             Err(fault) => {
-                let why = format!("{fault}; {}", fault.hint(&running.version));
-                search.refused.push(RefusedTree { path: path.clone(), why });
+                search.refused.push(RefusedTree {
+                    path: path.clone(),
+                    why: fault.to_string(),
+                    help: fault.hint(&running.compiled_for),
+                });
             }
         }
     }
@@ -186,14 +193,15 @@ fn inspect(path: &Path, running: &Running) -> Result<CudaTree, TreeFault> {
         (None, Some(lib)) => return Err(TreeFault::ProcessorOnly { lib }),
         (None, None) => return Err(TreeFault::NoLibtorch),
     };
-    if same_file(&lib, &running.lib) {
-        return Ok(CudaTree { lib, version: running.version.clone() });
-    }
     let root = lib.parent().unwrap_or(&lib);
-    let found = version(root).ok_or_else(|| TreeFault::NoVersion { folder: root.to_owned() })?;
+    let found = match version(root) {
+        _ if same_file(&lib, &running.lib) => running.version.clone(),
+        Some(version) => version,
+        None => return Err(TreeFault::NoVersion { folder: root.to_owned() }),
+    };
     // `2.13.0+cu130` is 2.13.0, built for CUDA 13.0.
-    if found.split('+').next() != running.version.split('+').next() {
-        return Err(TreeFault::Version { found, wanted: running.version.clone() });
+    if found.split('+').next() != running.compiled_for.split('+').next() {
+        return Err(TreeFault::Version { found, wanted: running.compiled_for.clone() });
     }
     for library in CALLED {
         let (its, ours) = (lib.join(library), running.lib.join(library));

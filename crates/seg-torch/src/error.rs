@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cuda_tree::TreeFault;
+use crate::cuda_tree::{RefusedTree, TreeFault};
 
 /// What this crate could not do.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// A CUDA part that could not be loaded, as a finding: what failed is told with the path.
+    pub fn refused(&self, path: PathBuf) -> RefusedTree {
+        let why = match self {
+            Self::CudaTree { source, .. } => source.to_string(),
+            Self::LoadCuda { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
+        RefusedTree { path, why, help: self.hint().unwrap_or_default() }
+    }
+
     /// What the user can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -70,6 +70,7 @@ unsafe extern "C" {
     pub(crate) fn seg_torch_benchmarks() -> c_int;
     pub(crate) fn seg_torch_upload(tensor: *const C_tensor, device: c_int, out: *mut *mut C_tensor) -> c_int;
     pub(crate) fn seg_torch_download(tensor: *const C_tensor, out: *mut *mut C_tensor) -> c_int;
+    pub(crate) fn seg_torch_compiled_for() -> *const c_char;
     pub(crate) fn seg_torch_version() -> *const c_char;
     pub(crate) fn seg_torch_cpu_capability() -> *const c_char;
     pub(crate) fn seg_torch_config() -> *const c_char;

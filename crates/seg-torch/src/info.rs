@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::fs;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::cuda::CudaLoad;
 use crate::ffi;
@@ -43,13 +43,13 @@ pub struct DeviceInfo {
 /// Why no device is counted, where libtorch gives no reason.
 const NO_DEVICE: &str = "libtorch finds no CUDA device";
 
-/// How libtorch was built and what it found of this processor.
+/// How libtorch was built and what it found of this processor; to be called after [`load_cuda`](crate::load_cuda).
 pub fn build_info() -> BuildInfo {
     // SAFETY: the three texts are static strings of the shim, and the flags are constants of the build.
     unsafe {
         BuildInfo {
             version: running_version(),
-            compiled_for: ffi::owned(ffi::seg_torch_version()),
+            compiled_for: compiled_for(),
             cpu_capability: ffi::owned(ffi::seg_torch_cpu_capability()),
             mkl: ffi::seg_torch_has_mkl() != 0,
             mkldnn: ffi::seg_torch_has_mkldnn() != 0,
@@ -87,8 +87,11 @@ pub fn cuda_fault(index: usize) -> Option<String> {
     let tried = Tensor::f_ones([1], (Kind::Float, Device::Cuda(index)))
         .and_then(|one| one.f_add(&one))
         .and_then(|two| two.f_double_value(&[0]));
-    let error = tried.err()?.to_string();
-    Some(first_sentence(&error).to_owned())
+    let text = match tried.err()? {
+        TchError::Torch(text) => text,
+        other => other.to_string(),
+    };
+    Some(first_sentence(&text).to_owned())
 }
 
 /// Whether a device multiplies bfloat16 itself: processors with AVX-512 BF16, and GPUs since Ampere.
@@ -110,20 +113,16 @@ pub fn has_native_bf16() -> bool {
     return false;
 }
 
-/// The version of the libtorch that runs, which its settings name; else the one that was compiled for.
+/// The version of the libtorch that runs; unlike [`build_info`] it asks nothing that has to do with CUDA.
 pub(crate) fn running_version() -> String {
     // SAFETY: the text is a static string of the shim.
-    let config = unsafe { ffi::owned(ffi::seg_torch_config()) };
-    version_in(&config).unwrap_or_else(|| {
-        // SAFETY: the text is a static string of the shim.
-        unsafe { ffi::owned(ffi::seg_torch_version()) }
-    })
+    unsafe { ffi::owned(ffi::seg_torch_version()) }
 }
 
-fn version_in(config: &str) -> Option<String> {
-    let (_, rest) = config.split_once("TORCH_VERSION=")?;
-    let version = rest.split([',', ' ', '\n']).next().unwrap_or_default();
-    (!version.is_empty()).then(|| version.to_owned())
+/// The version that this program was compiled for.
+pub(crate) fn compiled_for() -> String {
+    // SAFETY: the text is a static string of the shim.
+    unsafe { ffi::owned(ffi::seg_torch_compiled_for()) }
 }
 
 /// What the driver knows of a GPU.
@@ -180,9 +179,7 @@ fn processor_name() -> String {
 mod tests {
     use tch::Device;
 
-    use super::{
-        build_info, cuda_device_count, devices, first_sentence, has_native_bf16, multiplies_bf16, version_in,
-    };
+    use super::{build_info, cuda_device_count, devices, first_sentence, has_native_bf16, multiplies_bf16};
     use crate::{CudaLoad, Gpu};
 
     #[test]
@@ -190,6 +187,7 @@ mod tests {
         let info = build_info();
         assert!(info.version.starts_with("2."), "{info:?}");
         assert_eq!(info.version, info.compiled_for);
+        assert!(info.config.contains(&format!("TORCH_VERSION={}", info.version)), "{info:?}");
         assert!(!info.cpu_capability.is_empty() && info.config.contains("PyTorch"), "{info:?}");
         let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         assert_eq!(has_native_bf16(), cpuinfo.contains("avx512_bf16"));
@@ -208,13 +206,6 @@ mod tests {
     #[test]
     fn counting_devices_that_are_not_there_is_no_failure() {
         assert!(cuda_device_count() < 100);
-    }
-
-    #[test]
-    fn the_version_is_among_the_settings() {
-        assert_eq!(version_in("A=1, TORCH_VERSION=2.13.0, USE_CUDA=1").as_deref(), Some("2.13.0"));
-        assert_eq!(version_in("TORCH_VERSION=2.13.0\n").as_deref(), Some("2.13.0"));
-        assert_eq!((version_in("PyTorch built with"), version_in("TORCH_VERSION=, ")), (None, None));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/autocast_mode.h>
+#include <caffe2/core/common.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -163,7 +164,17 @@ int seg_torch_keep_freed_memory() {
 int seg_torch_has_mkl() { return at::hasMKL(); }
 int seg_torch_has_mkldnn() { return at::hasMKLDNN(); }
 int seg_torch_has_openmp() { return at::hasOpenMP(); }
-const char* seg_torch_version() { return TORCH_VERSION; }
+const char* seg_torch_compiled_for() { return TORCH_VERSION; }
+
+// Out of libtorch's build settings: its description of itself asks for CUDA, which decides whether there is any.
+const char* seg_torch_version() {
+  static const std::string text = [] {
+    const auto& settings = caffe2::GetBuildOptions();
+    const auto version = settings.find("TORCH_VERSION");
+    return version == settings.end() ? std::string(TORCH_VERSION) : version->second;
+  }();
+  return text.c_str();
+}
 
 const char* seg_torch_cpu_capability() {
   static const std::string text = at::get_cpu_capability();

@@ -110,13 +110,18 @@ fn beside_comes_before_the_active_python_and_what_does_not_fit_is_told() {
     let conda = find();
     assert_eq!(conda.found.unwrap().lib, fits.join("lib"));
     assert_eq!(conda.refused[0].path, old);
-    assert!(conda.refused[0].why.starts_with("it is libtorch 1.13.0"), "{}", conda.refused[0].why);
+    assert!(conda.refused[0].why.starts_with("it is libtorch 1.13.0"), "{:?}", conda.refused);
+    assert!(conda.refused[0].help.contains("pip install torch=="), "{:?}", conda.refused);
 
     let beside = package(&at("tree-cuda"), &fitting());
     assert_eq!(find().found.unwrap().lib, beside.join("lib"));
     // A libtorch that was started with its CUDA part needs no other.
     fs::write(ours.lib.join(CUDA_PART), "").unwrap();
     assert_eq!(find().found.unwrap(), CudaTree { lib: ours.lib.clone(), version: ours.version.clone() });
+    // Nor does one that was started with another version have any that fits.
+    let other = Running { version: "2.99.0".to_owned(), ..ours.clone() };
+    let fault = inspect(&ours.lib, &other).unwrap_err();
+    assert!(matches!(fault, TreeFault::Version { found, .. } if found == "2.99.0"));
 }
 
 #[test]
