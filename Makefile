@@ -1,5 +1,5 @@
 # The few recipes; each is a script that can be run by itself.
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint setup setup-cuda gpu-check clean
 
 # Segments the scene that comes with rs-seg; see demo-out/ afterwards.
 demo: setup
@@ -15,7 +15,15 @@ lint: setup
 setup:
 	scripts/setup
 
-# Leaves libtorch, which is long to fetch: remove .libtorch by hand.
+# libtorch's CUDA part, for machines with an NVIDIA GPU: 2.5 GB to fetch.
+setup-cuda:
+	scripts/setup-cuda
+
+# Runs the network on cuda:0 and prints a table; without a GPU the table says that nothing was run.
+gpu-check: setup
+	scripts/gpu-check
+
+# Leaves libtorch, which is long to fetch: remove .libtorch and .libtorch-cuda by hand.
 clean:
 	cargo clean
 	rm -rf demo-out

@@ -7,6 +7,7 @@ use crate::progress::Reporter;
 use crate::stderr::Stderr;
 use crate::value::DeviceArg;
 use crate::{interrupt, logging};
+use seg_grid::Observer as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub(crate) struct Context {
     pub progress: Reporter,
     /// Processor threads to use.
     pub threads: usize,
-    /// Where networks run; `seg_nn::parse_device(&context.device.to_string())`.
+    /// Where networks are to run; [`Context::network_device`] finds what that is here.
     pub device: DeviceArg,
     /// What becomes of outputs that exist.
     pub existing: Existing,
@@ -64,6 +65,15 @@ impl Context {
             existing: if global.overwrite { Existing::Replace } else { Existing::Refuse },
             format: if global.json { ResultFormat::Json } else { ResultFormat::Text },
         })
+    }
+
+    /// Where networks run; a GPU that is there and cannot be used is told. To be called before the first tensor.
+    pub(crate) fn network_device(&self) -> anyhow::Result<tch::Device> {
+        let chosen = seg_nn::choose_device(&self.device.to_string())?;
+        if let Some(warning) = &chosen.warning {
+            self.progress.warning(warning);
+        }
+        Ok(chosen.device)
     }
 
     /// Hands `--config KEY=VALUE` to GDAL; call it before the first raster is opened.

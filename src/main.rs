@@ -1,5 +1,6 @@
 //! The command line of rs-seg: arguments, settings, messages and exit codes; the work is done in `crates/`.
 
+mod accelerator;
 mod cli;
 mod commands;
 mod context;

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+const SOURCES: [&str; 2] = ["src/shim.cpp", "src/cuda.cpp"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let lib = PathBuf::from(
         std::env::var("DEP_TCH_LIBTORCH_LIB").map_err(|_| "torch-sys did not tell where libtorch is")?,
@@ -19,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file("src/shim.cpp")
+        .files(SOURCES)
         .try_compile("seg_torch_shim")?;
 
     // The shim's symbols come from these two; torch-sys links `-ltorch` only.
@@ -29,6 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Reaches only this package's tests: others that link torch have a build script of their own.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/shim.cpp");
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    println!("cargo:rerun-if-changed=src/shim.h");
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! `rs-seg doctor`.
 
+use crate::accelerator::Accelerator;
 use crate::cli::DoctorArgs;
 use crate::context::{Context, ResultFormat};
-use seg_torch::DeviceInfo;
+use seg_torch::BuildInfo;
 use serde::Serialize;
 use serde_json::json;
 use std::fs;
-use std::path::Path;
 
 /// A library that this program runs with.
 #[derive(Debug, Serialize)]
@@ -25,11 +25,10 @@ struct Problem {
     hint: String,
 }
 
-/// The driver of NVIDIA's processors tells its version here.
-const NVIDIA_DRIVER: &str = "/proc/driver/nvidia/version";
-
 /// Tells what this program runs with.
 pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
+    // First, for it loads a library that has to come before all else that is asked of libtorch.
+    let accelerator = Accelerator::look(context.device);
     let loaded = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let versions = seg_gdal::versions();
     let build = seg_torch::build_info();
@@ -44,7 +43,7 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
         details: format!("data in {}", versions.proj_data),
     };
     let libtorch = Library {
-        version: build.version,
+        version: build.version.clone(),
         path: loaded_path(&loaded, "libtorch_cpu.so"),
         details: format!(
             "{}, {}",
@@ -54,8 +53,8 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
                 .join(", ")
         ),
     };
-    let devices = seg_torch::devices();
-    let problems = problems(&devices);
+    let devices = &accelerator.devices;
+    let problems = problems(&accelerator, &build);
     if context.format == ResultFormat::Json {
         let devices: Vec<_> = devices
             .iter()
@@ -63,7 +62,8 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
             .collect();
         return context.printer.json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "gdal": gdal, "proj": proj, "libtorch": libtorch, "devices": devices, "problems": problems,
+            "gdal": gdal, "proj": proj, "libtorch": libtorch, "cuda": accelerator.json(),
+            "devices": devices, "device": accelerator.in_use(), "problems": problems,
         }));
     }
     context.printer.data(format!("rs-seg    {}", env!("CARGO_PKG_VERSION")))?;
@@ -73,11 +73,16 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
             .printer
             .data(format!("{name:9} {}  {path}\n          {}", library.version, library.details))?;
     }
-    for device in &devices {
+    let (cuda, more) = accelerator.text();
+    context.printer.data(format!("CUDA      {cuda}"))?;
+    more.iter().try_for_each(|line| context.printer.data(format!("          {line}")))?;
+    for device in devices {
         let state =
             device.why.as_ref().map_or_else(|| "usable".to_owned(), |why| format!("not usable: {why}"));
         context.printer.data(format!("device    {:7} {}, {state}", device.id, device.name))?;
     }
+    let in_use = accelerator.in_use().unwrap_or("no device");
+    context.printer.data(format!("with --device {} networks run on {in_use}", context.device))?;
     for problem in &problems {
         context.printer.data(format!("problem: {}\nhint: {}", problem.what, problem.hint))?;
     }
@@ -87,23 +92,15 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn problems(devices: &[DeviceInfo]) -> Vec<Problem> {
-    let of_gdal = seg_gdal::problems().into_iter();
-    let mut problems: Vec<_> =
-        of_gdal.map(|problem| Problem { what: problem.what, hint: problem.hint }).collect();
-    let cuda = |device: &&DeviceInfo| device.id.starts_with("cuda");
-    if Path::new(NVIDIA_DRIVER).exists() {
-        for device in devices.iter().filter(cuda).filter(|device| !device.usable) {
-            problems.push(Problem {
-                what: format!("an NVIDIA driver is loaded, but {} is not usable", device.id),
-                hint:
-                    "build rs-seg with LIBTORCH naming a CUDA build of the same libtorch (CONTRIBUTING.md); \
-                       --device cpu works as it is"
-                        .to_owned(),
-            });
-        }
+fn problems(accelerator: &Accelerator, build: &BuildInfo) -> Vec<Problem> {
+    let of_gdal = seg_gdal::problems().into_iter().map(|problem| (problem.what, problem.hint));
+    let mut problems: Vec<_> = of_gdal.chain(accelerator.problems.iter().cloned()).collect();
+    if build.version != build.compiled_for {
+        let what =
+            format!("rs-seg was built for libtorch {} and runs with {}", build.compiled_for, build.version);
+        problems.push((what, "take the other one out of LD_LIBRARY_PATH".to_owned()));
     }
-    problems
+    problems.into_iter().map(|(what, hint)| Problem { what, hint }).collect()
 }
 
 /// The file that a library was loaded from, out of the memory map of this process.

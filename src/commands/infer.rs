@@ -5,7 +5,7 @@ use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
 use crate::progress::Stage;
 use crate::segment::{self, Job, OnCancel, Wanted, report};
-use crate::value::RasterFormat;
+use crate::value::{DeviceArg, RasterFormat};
 use anyhow::Context as _;
 use seg_gdal::{BandIndex, OutputFormat};
 use seg_label::Legend;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
             "skipped": done.outcome.skipped,
             "seconds": done.outcome.wall.as_secs_f64(),
             "network_share": report::network_share(&done, workers),
-            "device": context.device.to_string(),
+            "device": DeviceArg::from(job.device).to_string(),
             "precision": "f32",
             "peak_memory_bytes": Rss::read().peak,
             "classes": report::shares(&legend, &done),
@@ -79,6 +79,7 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
+    let device = context.network_device()?;
     let legend = args.legend.as_ref().map(|path| -> anyhow::Result<Legend> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read the legend {}", path.display()))?;
@@ -113,7 +114,7 @@ fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
         blend: args.blend.blend(),
         batch: args.batch,
         threads: context.threads,
-        device: seg_nn::parse_device(&context.device.to_string())?,
+        device,
         max_memory: args.max_memory.map(|size| size.0),
         fresh: match (args.resume, args.discard) {
             (true, _) => Fresh::Resume,

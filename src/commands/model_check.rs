@@ -21,7 +21,7 @@ const LISTED: usize = 8;
 
 /// Compares a network with a reference.
 pub(crate) fn run(args: &ModelCheckArgs, context: &Context) -> anyhow::Result<()> {
-    let device = seg_nn::parse_device(&context.device.to_string())?;
+    let device = context.network_device()?;
     // With one thread libtorch takes other routines, whose rounding gradients show a hundredfold.
     seg_torch::set_intra_op_threads(context.threads.clamp(2, usize::from(u16::MAX)) as u16);
     context.progress.start("check", &[]);

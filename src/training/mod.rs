@@ -17,9 +17,11 @@ use seg_train::{Start, TrainJob, TrainSettings};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tch::Device;
 
 /// The jobs that the arguments ask for: one, or one for each seed in a folder of its own.
 pub(crate) fn jobs(args: &TrainArgs, context: &Context) -> anyhow::Result<Vec<TrainJob>> {
+    let device = context.network_device()?;
     let mut seeds = args.seeds.clone();
     seeds.sort_unstable();
     let mut pairs = seeds.iter().zip(seeds.iter().skip(1));
@@ -40,7 +42,8 @@ pub(crate) fn jobs(args: &TrainArgs, context: &Context) -> anyhow::Result<Vec<Tr
     let init = wanted.map(|name| anyhow::Ok((Arc::new(name.checkpoint()?), name))).transpose()?;
     let seeds = args.seeds.iter().map(Some).chain(std::iter::repeat(None));
     let job = |(folder, seed): (&PathBuf, Option<&u64>)| {
-        let job = job(args, folder, init.as_ref().filter(|_| !goes_on(folder)), context)?;
+        let init = init.as_ref().filter(|_| !goes_on(folder));
+        let job = job(args, folder, init, device, context)?;
         match seed {
             Some(seed) => with_seed(job, *seed),
             None => Ok(job),
@@ -70,10 +73,10 @@ fn job(
     args: &TrainArgs,
     out: &Path,
     init: Option<&(Arc<Checkpoint>, &NetworkName)>,
+    device: Device,
     context: &Context,
 ) -> anyhow::Result<TrainJob> {
     let (config, origin, begun_with) = configuration(args, out, init.map(|(checkpoint, _)| &**checkpoint))?;
-    let device = seg_nn::parse_device(&context.device.to_string())?;
     let mut settings = TrainSettings::of(&config, &origin)?;
     // The run's folder names what runs, so that it is the same when the training goes on elsewhere.
     settings.train.precision = settings.train.precision.on(device);

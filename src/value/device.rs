@@ -13,6 +13,16 @@ pub(crate) enum DeviceArg {
     Cuda(usize),
 }
 
+impl From<tch::Device> for DeviceArg {
+    fn from(device: tch::Device) -> Self {
+        match device {
+            tch::Device::Cuda(index) => Self::Cuda(index),
+            // Networks run on no third kind.
+            _ => Self::Cpu,
+        }
+    }
+}
+
 impl fmt::Display for DeviceArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,6 +54,8 @@ mod tests {
             assert_eq!(device(name).unwrap().to_string(), name);
         }
         assert_eq!(device("cuda").unwrap(), DeviceArg::Cuda(0));
+        assert_eq!(DeviceArg::from(tch::Device::Cuda(3)).to_string(), "cuda:3");
+        assert_eq!(DeviceArg::from(tch::Device::Cpu).to_string(), "cpu");
         for wrong in ["", "gpu", "cuda:", "cuda:-1", "CPU"] {
             assert!(device(wrong).unwrap_err().contains("cuda:N"), "{wrong}");
         }

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod cuda;
 mod infer;
 mod odd_rasters;
 mod program;

@@ -16,6 +16,8 @@ pub(crate) struct Run {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rs-seg"));
     command.args(arguments).env_remove("RUST_BACKTRACE").env_remove("RS_SEG_LOG").stdin(Stdio::null());
+    // What is promised to the byte is promised for the processor.
+    command.env_remove("RS_SEG_LIBTORCH").env("CUDA_VISIBLE_DEVICES", "-1");
     command
 }
 

@@ -2,5 +2,6 @@
 
 #[test]
 fn transcripts_go_as_written() {
-    trycmd::TestCases::new().case("tests/cmd/*.trycmd");
+    // Transcripts are those of a machine without a GPU.
+    trycmd::TestCases::new().env("CUDA_VISIBLE_DEVICES", "-1").case("tests/cmd/*.trycmd");
 }

@@ -66,7 +66,7 @@ pub use config::{
     TowerTraining,
 };
 pub use count::{InputFacts, ModelFacts, PartFacts, describe};
-pub use device::parse_device;
+pub use device::{ChosenDevice, choose_device, parse_device};
 pub use error::{Error, is_out_of_memory};
 pub use golden::{GoldenReport, TensorCheck, check_golden};
 pub use groups::{ParameterGroup, buffers, trainable};

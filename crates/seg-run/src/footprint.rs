@@ -24,6 +24,10 @@ impl Footprint {
     /// If the network fails on a tile of this size.
     pub fn measure(network: &Network, tile: Size) -> Result<Self, Error> {
         let trial = network.fork();
+        if network.device().is_cuda() {
+            // What the first pass on a device loads is the program's for all its life, not a worker's.
+            trial.one(&trial.blank(tile))?;
+        }
         let before = Rss::read();
         Rss::reset_peak();
         // In a thread of its own, as the workers will be: its memory is theirs afterwards.

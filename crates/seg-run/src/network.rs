@@ -56,13 +56,15 @@ impl Network {
             for (mut slot, patch) in stack.outer_iter_mut().zip(patches) {
                 slot.assign(patch);
             }
-            let input = tensor::to_tensor(&stack, self.model.device());
+            let input = tensor::to_tensor(&stack, self.model.device())?; // (B, C, H, W)
             drop(stack);
             let scores = tch::no_grad(|| self.model.forward(&input)?.into_probabilities())?; // (B, K, H, W)
             let read = |error: tch::TchError| seg_nn::Error::Compute {
                 action: "read the scores",
                 reason: error.to_string(),
             };
+            // All images of a device in one copy.
+            let scores = seg_torch::download(&scores)?;
             (0..patches.len()).map(|image| tensor::to_array(&scores, image).map_err(read)).collect()
         };
         match catch_unwind(AssertUnwindSafe(run)) {

@@ -7,6 +7,7 @@ use seg_grid::{Layer, Observer, Patch, Progress, RasterSource, Stitcher, Tile, W
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,8 @@ impl Drop for Alarm<'_> {
 
 /// How often a waiting stitcher looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a batch waits for one more tile.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Computes all strips that the work folder lacks.
 ///
@@ -142,6 +145,7 @@ impl<'a> ColumnStrip<'a> {
         let (parcels, done) = bounded::<Result<Parcel, Error>>(plan.in_flight + plan.readers + plan.workers);
         let next = AtomicU64::new(0);
         let stop = AtomicBool::new(false);
+        let gathering = Mutex::new(());
         thread::scope(|scope| {
             for reader in readers {
                 let (credits, jobs, parcels) = (credits.clone(), jobs.clone(), parcels.clone());
@@ -150,8 +154,11 @@ impl<'a> ColumnStrip<'a> {
             }
             for network in networks {
                 let (waiting, parcels) = (waiting.clone(), parcels.clone());
-                let stop = &stop;
-                scope.spawn(move || work_off(&network, plan.images, &waiting, stop, &parcels));
+                let (gathering, stop) = (&gathering, &stop);
+                scope.spawn(move || {
+                    let gather = || gather(plan.images, &waiting, gathering);
+                    work_off(&network, plan.images, gather, stop, &parcels);
+                });
             }
             drop((jobs, waiting, parcels, credits));
             let result = self.stitch(&done, &credit, &stop, observer, before, outcome);
@@ -270,25 +277,34 @@ impl<'a> ColumnStrip<'a> {
     }
 }
 
-/// Runs the network on whatever waits, `images` at once.
+/// Takes up to `images` tiles that wait, one worker at a time, so that each has a full batch; none at the end.
+fn gather(images: usize, waiting: &Receiver<Job>, gathering: &Mutex<()>) -> Vec<Job> {
+    let _turn = gathering.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut jobs: Vec<Job> = waiting.recv().into_iter().collect();
+    // Without end it must not wait: the rest may be tiles without data, which wait for these to be stitched.
+    while !jobs.is_empty() && jobs.len() < images {
+        match waiting.recv_timeout(PATIENCE) {
+            Ok(job) => jobs.push(job),
+            Err(_) => break,
+        }
+    }
+    jobs
+}
+
+/// Runs the network on all that is gathered, `images` at once.
 fn work_off(
     network: &Network,
     images: usize,
-    waiting: &Receiver<Job>,
+    gather: impl Fn() -> Vec<Job>,
     stop: &AtomicBool,
     parcels: &Sender<Result<Parcel, Error>>,
 ) {
     let _alarm = Alarm(stop);
     seg_torch::set_intra_op_threads(1);
-    while let Ok(first) = waiting.recv() {
-        if stop.load(Ordering::Relaxed) {
+    loop {
+        let mut jobs = gather();
+        if jobs.is_empty() || stop.load(Ordering::Relaxed) {
             return;
-        }
-        let mut jobs = vec![first];
-        while jobs.len() < images
-            && let Ok(job) = waiting.try_recv()
-        {
-            jobs.push(job);
         }
         let start = Instant::now();
         for job in &mut jobs {

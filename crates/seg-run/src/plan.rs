@@ -18,7 +18,7 @@ pub enum Overlap {
 pub enum Batch {
     /// As many as keep all workers busy.
     Auto,
-    /// This many.
+    /// This many; on an accelerator this many go through the network at once.
     Tiles(usize),
 }
 
@@ -41,7 +41,7 @@ pub struct PlanRequest<'a> {
     pub threads: usize,
     /// Tiles in flight.
     pub batch: Batch,
-    /// Whether one worker feeds an accelerator instead of one worker a thread.
+    /// Where the network computes: an accelerator is fed batches by few workers, the processor has one a thread.
     pub device: tch::Device,
     /// The limit in bytes; half of the machine's memory if not given.
     pub max_memory: Option<u64>,
@@ -87,6 +87,13 @@ pub struct Plan {
     pub disk: u64,
 }
 
+/// While the device computes one worker's batch, the other brings the next one there.
+const CUDA_WORKERS: usize = 2;
+/// Readers at most that feed a device.
+const CUDA_READERS: usize = 4;
+/// Tiles in a batch of a device where the user does not say how many, as memory allows.
+const CUDA_BATCHES: [usize; 4] = [8, 4, 2, 1];
+
 impl Plan {
     /// Lays tiles of `tile` pixels, rounded up to the network's multiple, over a raster.
     ///
@@ -115,13 +122,12 @@ impl Plan {
     /// If even one worker on the narrowest strip needs more than the budget.
     pub fn new(request: &PlanRequest<'_>) -> Result<Self, Error> {
         let budget = request.max_memory.unwrap_or_else(|| total_memory() / 2);
-        let cuda = matches!(request.device, tch::Device::Cuda(_));
-        let workers = if cuda { 1 } else { request.threads.max(1) };
+        let workers = if request.device.is_cuda() { CUDA_WORKERS } else { request.threads.max(1) };
         let mut smallest = u64::MAX;
         for workers in (1..=workers).rev() {
-            for in_flight in in_flight_choices(request.batch, workers) {
+            for flight in flight_choices(request, workers) {
                 for columns in column_choices(request) {
-                    let plan = Self::draft(request, budget, workers, in_flight, columns);
+                    let plan = Self::draft(request, budget, workers, flight, columns);
                     let needed = plan.memory();
                     if needed <= budget {
                         return Ok(plan);
@@ -157,7 +163,7 @@ impl Plan {
         request: &PlanRequest<'_>,
         budget: u64,
         workers: usize,
-        in_flight: usize,
+        Flight { in_flight, images }: Flight,
         columns: Vec<Range<usize>>,
     ) -> Self {
         let PlanRequest { profile, grid, classes, outputs, footprint, .. } = request;
@@ -166,7 +172,10 @@ impl Plan {
         let read_bytes = tile.area() * (profile.bands as u64 * 4 + 1);
         let score_bytes = tile.area() * *classes as u64 * 4;
         // Readers of narrow blocks share nothing; where one block spans the raster, two would decode it twice.
-        let readers = if profile.block.width * 2 > profile.size.width { 1 } else { workers.min(2) };
+        // A device computes faster than two readers decode.
+        let most =
+            if request.device.is_cuda() { request.threads.clamp(1, CUDA_READERS) } else { workers.min(2) };
+        let readers = if profile.block.width * 2 > profile.size.width { 1 } else { most };
         let raw = tile.area() * (profile.bands * profile.dtype.bytes()) as u64;
         let rows: u64 = outputs
             .iter()
@@ -184,13 +193,20 @@ impl Plan {
             BudgetLine { what: "sums of overlapping rows", bytes: Stitcher::bytes(grid, *classes, widest) },
             BudgetLine { what: "rows waiting to be stored", bytes: rows + 2 * strip },
         ];
+        if request.device.is_cuda() {
+            // Tiles side by side, as a tensor and page-locked; scores page-locked.
+            let batch = images as u64 * (3 * read_bytes + score_bytes);
+            lines.push(BudgetLine {
+                what: "batches on their way to the device and back",
+                bytes: workers as u64 * batch,
+            });
+        }
         // Buffers are allocated in one thread and freed in another, and the allocator keeps some for each.
         let threads = (workers + readers + 1) as u64;
         let kept = threads * 3 * (read_bytes + score_bytes);
         lines.push(BudgetLine { what: "free memory that the allocator keeps", bytes: kept });
         let disk =
             outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).sum::<u64>() * profile.size.area();
-        let images = if matches!(request.device, tch::Device::Cuda(_)) { in_flight.div_ceil(2) } else { 1 };
         Self {
             grid: *grid,
             blend: request.blend,
@@ -207,10 +223,27 @@ impl Plan {
     }
 }
 
-fn in_flight_choices(batch: Batch, workers: usize) -> Vec<usize> {
-    match batch {
-        Batch::Auto => vec![2 * workers + 2, workers + 1],
-        Batch::Tiles(tiles) => vec![tiles.max(1)],
+/// How many tiles are on their way, and how many of them go through the network at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Flight {
+    in_flight: usize,
+    images: usize,
+}
+
+/// Tiles on their way at once, best first.
+fn flight_choices(request: &PlanRequest<'_>, workers: usize) -> Vec<Flight> {
+    if request.device.is_cuda() {
+        // Each worker has a batch, and another is being read or stitched.
+        let batches = |images: usize| Flight { in_flight: (workers + 1) * images, images };
+        return match request.batch {
+            Batch::Auto => CUDA_BATCHES.map(batches).to_vec(),
+            Batch::Tiles(tiles) => vec![batches(tiles.max(1))],
+        };
+    }
+    let alone = |in_flight: usize| Flight { in_flight, images: 1 };
+    match request.batch {
+        Batch::Auto => vec![alone(2 * workers + 2), alone(workers + 1)],
+        Batch::Tiles(tiles) => vec![alone(tiles.max(1))],
     }
 }
 
@@ -247,6 +280,15 @@ mod tests {
     }
 
     fn plan(profile: &SourceProfile, max_memory: u64, threads: usize) -> Result<Plan, Error> {
+        plan_on(tch::Device::Cpu, profile, max_memory, threads)
+    }
+
+    fn plan_on(
+        device: tch::Device,
+        profile: &SourceProfile,
+        max_memory: u64,
+        threads: usize,
+    ) -> Result<Plan, Error> {
         Plan::new(&PlanRequest {
             profile,
             grid: Plan::lay_tiles(profile, 512, Overlap::Pixels(128), 32)?,
@@ -260,7 +302,7 @@ mod tests {
             },
             threads,
             batch: Batch::Auto,
-            device: tch::Device::Cpu,
+            device,
             max_memory: Some(max_memory),
             cache: 64 * MIB,
             columns: None,
@@ -292,6 +334,18 @@ mod tests {
         assert!(matches!(error, Error::Budget { needed, .. } if needed > 250 * MIB), "{error}");
         let one = plan(&profile(1000, 1000), 500 * MIB, 2).unwrap();
         assert_eq!(one.workers, 1);
+    }
+
+    #[test]
+    fn a_device_gets_batches_as_large_as_the_budget_allows() {
+        let cuda = |memory| plan_on(tch::Device::Cuda(0), &profile(5000, 5000), memory, 16).unwrap();
+        let roomy = cuda(4096 * MIB);
+        assert_eq!((roomy.workers, roomy.readers, roomy.images, roomy.in_flight), (2, 4, 8, 24));
+        let tight = cuda(800 * MIB);
+        assert!(tight.images < 8 && tight.memory() <= 800 * MIB, "{tight:?}");
+        assert_eq!(tight.in_flight, 3 * tight.images);
+        // The processor computes tiles alone, whatever is on its way.
+        assert_eq!(plan(&profile(5000, 5000), 4096 * MIB, 2).unwrap().images, 1);
     }
 
     #[test]

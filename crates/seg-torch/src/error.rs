@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::cuda_tree::{RefusedTree, TreeFault};
+
 /// What this crate could not do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,8 +56,34 @@ pub enum Error {
         /// What libtorch says.
         reason: String,
     },
+    /// The user named a CUDA part of libtorch that does not fit.
+    #[error("RS_SEG_LIBTORCH names {}, which cannot be used", path.display())]
+    CudaTree {
+        /// What was named.
+        path: PathBuf,
+        /// Why.
+        source: TreeFault,
+        /// The version that fits.
+        wanted: String,
+    },
+    /// A CUDA part that fits could not be loaded.
+    #[error("cannot load libtorch's CUDA part {}: {reason}", path.display())]
+    LoadCuda {
+        /// The library, or the folder of all of them.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// A tensor could not be brought to a device or back.
+    #[error("cannot {action}: {reason}")]
+    Copy {
+        /// What was tried.
+        action: &'static str,
+        /// What libtorch says.
+        reason: String,
+    },
     /// The device is neither the processor nor a CUDA device.
-    #[error("TorchScript networks run on cpu or cuda, not on {device}")]
+    #[error("networks run on cpu or cuda, not on {device}")]
     Device {
         /// The device asked for.
         device: String,
@@ -63,6 +91,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// A CUDA part that could not be loaded, as a finding: what failed is told with the path.
+    pub fn refused(&self, path: PathBuf) -> RefusedTree {
+        let why = match self {
+            Self::CudaTree { source, .. } => source.to_string(),
+            Self::LoadCuda { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
+        RefusedTree { path, why, help: self.hint().unwrap_or_default() }
+    }
+
     /// What the user can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -80,8 +118,20 @@ impl Error {
             Self::RunScript { .. } => Some(
                 "compare [input] bands and [model] stride of the .toml beside it with the network".to_owned(),
             ),
+            Self::CudaTree { source, wanted, .. } => Some(source.hint(wanted)),
+            Self::LoadCuda { .. } => Some(
+                "what it needs lies beside it as pip installs it, in nvidia/ beside torch/; --device cpu does \
+                 without"
+                    .to_owned(),
+            ),
+            Self::Copy { reason, .. } if reason.contains("out of memory") => {
+                Some("use a smaller --tile or --batch, or --device cpu".to_owned())
+            }
             Self::Device { .. } => Some("use --device cpu or --device cuda".to_owned()),
-            Self::ScriptPath { .. } | Self::Setting { .. } | Self::ChannelsLast { .. } => None,
+            Self::ScriptPath { .. }
+            | Self::Setting { .. }
+            | Self::ChannelsLast { .. }
+            | Self::Copy { .. } => None,
         }
     }
 }

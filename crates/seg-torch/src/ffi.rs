@@ -50,7 +50,27 @@ unsafe extern "C" {
     pub(crate) fn seg_torch_has_mkl() -> c_int;
     pub(crate) fn seg_torch_has_mkldnn() -> c_int;
     pub(crate) fn seg_torch_has_openmp() -> c_int;
-    pub(crate) fn seg_torch_has_cuda() -> c_int;
+    pub(crate) fn seg_torch_open_library(path: *const c_char) -> c_int;
+    pub(crate) fn seg_torch_library_path(name: *const c_char) -> *const c_char;
+    pub(crate) fn seg_torch_has_cuda_part() -> c_int;
+    pub(crate) fn seg_torch_cuda_count() -> c_int;
+    pub(crate) fn seg_torch_cuda_versions(runtime: *mut i64, cudnn: *mut i64) -> c_int;
+    pub(crate) fn seg_torch_cuda_device(
+        index: c_int,
+        name: *mut c_char,
+        length: c_int,
+        major: *mut c_int,
+        minor: *mut c_int,
+        memory: *mut u64,
+    ) -> c_int;
+    pub(crate) fn seg_torch_prepare_cuda() -> c_int;
+    #[cfg(test)]
+    pub(crate) fn seg_torch_allows_tf32() -> c_int;
+    #[cfg(test)]
+    pub(crate) fn seg_torch_benchmarks() -> c_int;
+    pub(crate) fn seg_torch_upload(tensor: *const C_tensor, device: c_int, out: *mut *mut C_tensor) -> c_int;
+    pub(crate) fn seg_torch_download(tensor: *const C_tensor, out: *mut *mut C_tensor) -> c_int;
+    pub(crate) fn seg_torch_compiled_for() -> *const c_char;
     pub(crate) fn seg_torch_version() -> *const c_char;
     pub(crate) fn seg_torch_cpu_capability() -> *const c_char;
     pub(crate) fn seg_torch_config() -> *const c_char;

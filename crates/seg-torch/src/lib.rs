@@ -4,26 +4,43 @@
 //! * [`ScriptModule`] runs a TorchScript file, frozen, the same bits on every call and from many threads.
 //! * [`channels_last`] lays tensors out as convolutions on processors like them.
 //! * [`fused_adamw`] is libtorch's own optimizer step, one call for many weights.
-//! * [`set_deterministic`], [`set_intra_op_threads`] and [`Autocast`] are libtorch's settings.
+//! * [`set_deterministic`], [`set_intra_op_threads`], [`prepare_device`] and [`Autocast`] are libtorch's settings.
+//! * [`load_cuda`] finds libtorch's CUDA part and loads it, where there is a [`Gpu`]; [`upload`] and [`download`] copy.
 //! * [`build_info`], [`devices`] and [`has_native_bf16`] tell what this libtorch is and where it can compute.
 //!
 //! ```
 //! let info = seg_torch::build_info();
 //! assert!(info.version.starts_with("2."));
-//! assert_eq!(seg_torch::devices()[0].id, "cpu");
+//! let load = seg_torch::load_cuda(seg_torch::CudaWish::WithGpu)?;
+//! assert_eq!(seg_torch::devices(&load)[0].id, "cpu");
+//! # Ok::<(), seg_torch::Error>(())
 //! ```
 
 mod adamw;
+mod build_id;
+mod cuda;
+mod cuda_tree;
 mod error;
 mod ffi;
+mod gpu;
 mod info;
 mod memory_format;
 mod script;
 mod settings;
+mod transfer;
 
 pub use adamw::{AdamWSlot, AdamWStep, fused_adamw};
+pub use cuda::{CudaLoad, CudaVersions, CudaWish, cuda_versions, find_cuda, load_cuda};
+pub use cuda_tree::{CudaSearch, CudaTree, RefusedTree, TreeFault};
 pub use error::Error;
-pub use info::{BuildInfo, DeviceInfo, build_info, devices, has_native_bf16};
+pub use gpu::Gpu;
+pub use info::{
+    BuildInfo, DeviceInfo, build_info, cuda_device_count, cuda_fault, devices, has_native_bf16,
+    multiplies_bf16,
+};
 pub use memory_format::{channels_last, is_channels_last};
 pub use script::ScriptModule;
-pub use settings::{Autocast, Determinism, keep_freed_memory, set_deterministic, set_intra_op_threads};
+pub use settings::{
+    Autocast, Determinism, keep_freed_memory, prepare_device, set_deterministic, set_intra_op_threads,
+};
+pub use transfer::{download, upload};

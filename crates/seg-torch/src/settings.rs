@@ -47,6 +47,22 @@ pub fn keep_freed_memory() -> bool {
     unsafe { ffi::seg_torch_keep_freed_memory() != 0 }
 }
 
+/// Prepares a device for networks: on CUDA float32 is computed as such, without TensorFloat-32, and cuDNN tries its
+/// algorithms for each new shape, so that shapes should be few; on the processor nothing is done.
+///
+/// # Errors
+/// When libtorch refuses the setting.
+pub fn prepare_device(device: Device) -> Result<(), Error> {
+    if !device.is_cuda() {
+        return Ok(());
+    }
+    // SAFETY: sets flags of libtorch, which it reads before each operator, and catches its exceptions.
+    match unsafe { ffi::seg_torch_prepare_cuda() } {
+        ffi::OK => Ok(()),
+        _ => Err(Error::Setting { action: "prepare CUDA", reason: ffi::last_error() }),
+    }
+}
+
 /// Runs operators of this thread that profit in bfloat16 while it lives (mixed precision).
 ///
 /// # Examples
@@ -95,7 +111,20 @@ impl Drop for Autocast {
 
 #[cfg(test)]
 mod tests {
-    use super::{Determinism, set_deterministic, set_intra_op_threads};
+    use tch::Device;
+
+    use super::{Determinism, prepare_device, set_deterministic, set_intra_op_threads};
+    use crate::ffi;
+
+    #[test]
+    fn only_cuda_is_prepared() {
+        // SAFETY: both read flags of libtorch.
+        let flags = || unsafe { (ffi::seg_torch_allows_tf32(), ffi::seg_torch_benchmarks()) };
+        prepare_device(Device::Cpu).unwrap();
+        assert_eq!(flags(), (1, 0));
+        prepare_device(Device::Cuda(0)).unwrap();
+        assert_eq!(flags(), (0, 1));
+    }
 
     #[test]
     fn threads_are_set_for_the_calling_thread() {

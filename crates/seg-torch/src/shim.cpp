@@ -1,10 +1,10 @@
 // What libtorch can do and tch does not reach, with a C interface.
-// No exception leaves this file: each is caught, and its message kept for the thread that made the call.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/autocast_mode.h>
+#include <caffe2/core/common.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -18,25 +18,11 @@
 #include <string>
 #include <vector>
 
+#include "shim.h"
+
+thread_local std::string seg_torch::last_error;
+
 namespace {
-
-enum Status : int { OK = 0, FAILED = 1, NOT_A_TENSOR = 2 };
-
-thread_local std::string last_error;
-
-template <class F>
-int guard(F body) {
-  try {
-    return body();
-  } catch (const c10::Error& e) {
-    last_error = e.what_without_backtrace();
-  } catch (const std::exception& e) {
-    last_error = e.what();
-  } catch (...) {
-    last_error = "unknown C++ exception";
-  }
-  return FAILED;
-}
 
 // The profiling executor specializes a graph to the shapes of its first calls, and the fusers replace
 // operators by generated code: with either, the first results differ from later ones in the last bits.
@@ -178,8 +164,17 @@ int seg_torch_keep_freed_memory() {
 int seg_torch_has_mkl() { return at::hasMKL(); }
 int seg_torch_has_mkldnn() { return at::hasMKLDNN(); }
 int seg_torch_has_openmp() { return at::hasOpenMP(); }
-int seg_torch_has_cuda() { return at::hasCUDA(); }
-const char* seg_torch_version() { return TORCH_VERSION; }
+const char* seg_torch_compiled_for() { return TORCH_VERSION; }
+
+// Out of libtorch's build settings: its description of itself asks for CUDA, which decides whether there is any.
+const char* seg_torch_version() {
+  static const std::string text = [] {
+    const auto& settings = caffe2::GetBuildOptions();
+    const auto version = settings.find("TORCH_VERSION");
+    return version == settings.end() ? std::string(TORCH_VERSION) : version->second;
+  }();
+  return text.c_str();
+}
 
 const char* seg_torch_cpu_capability() {
   static const std::string text = at::get_cpu_capability();

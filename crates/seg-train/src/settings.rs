@@ -138,15 +138,12 @@ pub enum Precision {
 
 impl Precision {
     /// What it is on a device, never [`Precision::Auto`].
-    ///
-    /// A CUDA device is taken to multiply bfloat16, as all since Ampere do.
     #[must_use]
     pub fn on(self, device: Device) -> Self {
-        match (self, device) {
-            (Self::Auto, Device::Cuda(_)) => Self::Bf16,
-            (Self::Auto, _) if seg_torch::has_native_bf16() => Self::Bf16,
-            (Self::Auto, _) => Self::F32,
-            (told, _) => told,
+        match self {
+            Self::Auto if seg_torch::multiplies_bf16(device) => Self::Bf16,
+            Self::Auto => Self::F32,
+            told => told,
         }
     }
 }

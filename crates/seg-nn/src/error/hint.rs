@@ -69,6 +69,7 @@ impl Error {
                 "such a file is made with the weights' seed and the network's description in its metadata; tests/data/parity has three and the script that makes them"
             }
             Self::Labels { .. } => "labels are class indices, 255 where a pixel is ignored",
+            Self::Device { help: Some(help), .. } => return Some(help.clone()),
             Self::Device { .. } => "`rs-seg doctor` tells which devices there are; --device cpu always works",
             _ => return None,
         };

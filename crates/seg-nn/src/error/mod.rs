@@ -87,7 +87,7 @@ pub enum Error {
         /// Where its description was looked for.
         toml: PathBuf,
     },
-    /// A TorchScript file could not be loaded or run.
+    /// A TorchScript file could not be loaded or run, or libtorch's CUDA part could not.
     #[error(transparent)]
     Script(#[from] seg_torch::Error),
     /// A TorchScript network returned scores that do not fit its description.
@@ -127,6 +127,8 @@ pub enum Error {
         device: String,
         /// Why not.
         why: String,
+        /// What the user can do, where there is more than choosing another.
+        help: Option<String>,
     },
     /// libtorch failed.
     #[error("cannot {action}: {reason}")]

@@ -52,6 +52,8 @@ struct Setting {
     threads: usize,
     batch: Batch,
     columns: Option<Vec<Range<usize>>>,
+    /// What the plan is made for; the network computes on the processor.
+    device: Device,
 }
 
 const OUTPUTS: [Output; 3] =
@@ -89,7 +91,7 @@ fn segment(
         footprint: Footprint { resident: 0, worker: 0, seconds: Duration::ZERO },
         threads: setting.threads,
         batch: setting.batch,
-        device: Device::Cpu,
+        device: setting.device,
         max_memory: None,
         cache: 0,
         columns: kept.as_deref(),
@@ -131,18 +133,19 @@ impl Observer for After {
 #[test]
 fn results_are_equal_to_the_bit_for_threads_queue_strips_and_resume() {
     let folder = tempfile::tempdir().unwrap();
-    let plain = Setting { threads: 1, batch: Batch::Tiles(1), columns: None };
+    let plain = Setting { threads: 1, batch: Batch::Tiles(1), columns: None, device: Device::Cpu };
     let (whole, outcome) = segment(&plain, &folder.path().join("a"), Fresh::Expected, &Silent).unwrap();
     assert!(outcome.skipped > 0 && outcome.computed > outcome.skipped, "{outcome:?}");
     let Some(Block::U8(classes)) = whole.written(Layer::Classes) else { unreachable!("classes are bytes") };
     assert_eq!(classes[[0, 600, 500]], 255);
     assert!([0_u8, 1, 2].iter().all(|id| classes.iter().any(|c| c == id)));
 
-    let busy = Setting { threads: 2, batch: Batch::Tiles(7), columns: None };
+    let busy = Setting { threads: 2, batch: Batch::Tiles(7), columns: None, device: Device::Cpu };
     let (other, _) = segment(&busy, &folder.path().join("b"), Fresh::Expected, &Silent).unwrap();
     assert!(same(&whole, &other), "threads and queue");
 
-    let strips = Setting { threads: 2, batch: Batch::Auto, columns: Some(vec![0..512, 512..620]) };
+    let columns = Some(vec![0..512, 512..620]);
+    let strips = Setting { threads: 2, batch: Batch::Auto, columns, device: Device::Cpu };
     let (other, repeated) = segment(&strips, &folder.path().join("c"), Fresh::Expected, &Silent).unwrap();
     assert!(same(&whole, &other), "column strips");
     assert!(repeated.computed > outcome.computed);
@@ -155,6 +158,27 @@ fn results_are_equal_to_the_bit_for_threads_queue_strips_and_resume() {
         let (other, rest) = segment(&busy, &path, Fresh::Resume, &Silent).unwrap();
         assert!(same(&whole, &other), "resume after {stops} tiles");
         assert!(rest.computed < repeated.computed, "{rest:?}");
+    }
+}
+
+#[test]
+fn batches_as_for_a_device_give_the_same_classes_and_no_tile_waits_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = Setting { threads: 1, batch: Batch::Tiles(1), columns: None, device: Device::Cpu };
+    let (whole, outcome) = segment(&plain, &folder.path().join("a"), Fresh::Expected, &Silent).unwrap();
+    let Some(Block::U8(classes)) = whole.written(Layer::Classes) else { unreachable!("classes are bytes") };
+    // More tiles than the raster has, and fewer than lie without data between two that have some.
+    for tiles in [1, 3, 1000] {
+        let batches =
+            Setting { batch: Batch::Tiles(tiles), device: Device::Cuda(0), threads: 3, columns: None };
+        let path = folder.path().join(format!("b{tiles}"));
+        let (other, found) = segment(&batches, &path, Fresh::Expected, &Silent).unwrap();
+        assert_eq!((found.computed, found.skipped), (outcome.computed, outcome.skipped));
+        let Some(Block::U8(others)) = other.written(Layer::Classes) else {
+            unreachable!("classes are bytes")
+        };
+        let differing = classes.iter().zip(others).filter(|(a, b)| a != b).count();
+        assert!(differing * 10_000 <= classes.len(), "{differing} pixels differ in batches of {tiles}");
     }
 }
 
