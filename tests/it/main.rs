@@ -2,7 +2,11 @@
 
 mod architecture;
 mod cli;
+mod configs;
+mod data_sets;
+mod eval;
 mod infer;
+mod miniature;
 mod odd_rasters;
 mod program;
 mod scene;

@@ -131,11 +131,10 @@ impl DataSet {
         }
         let rank = |file: &str| {
             let (lower, stem) = (file.to_lowercase(), stem(Path::new(file)));
-            let last = ["noboundary", "participants", "_rgbir", "_irrg"];
-            let worst = last
-                .iter()
-                .rposition(|mark| stem.contains(mark) || (*mark == "participants" && lower.contains(mark)));
-            worst.map_or(0, |place| last.len() - place)
+            // From the least to the most that speaks against a file; together they weigh more than apart.
+            let against = ["_irrg", "_rgbir", "participants", "noboundary"];
+            let met = |mark: &str| stem.contains(mark) || (mark == "participants" && lower.contains(mark));
+            (0..).zip(against).filter(|(_, mark)| met(mark)).map(|(place, _)| 1_usize << place).sum::<usize>()
         };
         let mut best: BTreeMap<String, usize> = BTreeMap::new();
         for file in &files {
@@ -202,6 +201,11 @@ mod tests {
             "5_Labels_for_participants/top_potsdam_2_10_label.tif",
         ]);
         assert_eq!(DataSet::Potsdam.preferred(labels.clone()), labels[..1]);
+        let eroded = files(&[
+            "5_Labels_all_noBoundary/top_potsdam_2_10_label_noBoundary.tif",
+            "5_Labels_for_participants_no_Boundary/top_potsdam_2_10_label_noBoundary.tif",
+        ]);
+        assert_eq!(DataSet::Potsdam.preferred(eroded.clone()), eroded[..1]);
         assert_eq!(DataSet::Folder.preferred(labels.clone()), labels);
     }
 
