@@ -21,7 +21,7 @@ const NETWORK_HEADING: &str = "Testing a network on chips";
 /// scores are averaged; they are brought to the chip's size and become probabilities, whose mean over all passes
 /// decides. Sides that the network does not take are filled up with 0 after normalization and cut off again.
 #[derive(Debug, Clone, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct EvalArgs {
     /// Predicted class rasters, or folders of them
     #[arg(long, value_name = "FILE|DIR", required_unless_present = "model", requires = "truth", num_args = 1..)]
@@ -44,8 +44,8 @@ pub(crate) struct EvalArgs {
     /// Classes to leave out of the means, by name; their pixels still count; repeatable
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub exclude: Vec<String>,
-    /// Ignore the truth within so many pixels of another class: 3 for the full labels of ISPRS, whose scores are
-    /// told with and without
+    /// Ignore the truth within so many pixels of another class, as ISPRS' labels without borders do with 3; of
+    /// chips, what lies across an edge is not seen
     #[arg(long, value_name = "PX", default_value = "0", value_parser = eroded)]
     pub eroded: usize,
     /// Network to test: `default`, which comes with rs-seg, a checkpoint, or a TorchScript file
@@ -82,6 +82,10 @@ pub(crate) struct EvalArgs {
     #[command(flatten)]
     pub gdal: GdalArgs,
 }
+
+const USAGE: &str = "\
+rs-seg eval [OPTIONS] --pred <FILE|DIR>... --truth <FILE|DIR>...
+       rs-seg eval [OPTIONS] --model <NAME|FILE> --data <DIR>";
 
 const EXAMPLES: &str = "\
 Examples:

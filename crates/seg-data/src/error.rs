@@ -256,7 +256,8 @@ impl Error {
             }
             Self::PredictionExists { .. } => "`--overwrite` replaces it when the new ones are whole".to_owned(),
             Self::SameName { .. } => "`rs-seg tile` names chips so that none is called as another".to_owned(),
-            Self::InputInside { .. } | Self::AmongChips { .. } => "choose another folder".to_owned(),
+            Self::InputInside { .. } => "choose another folder for --out".to_owned(),
+            Self::AmongChips { .. } => "choose another folder for --save-predictions".to_owned(),
             Self::ChipType { dtype, .. } => format!(
                 "tell how values become 0 to 1: set input.divide and input.dtypes = [\"{dtype}\"], with mean and std \
                  to match"
