@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod describe;
 mod diagnostic;
+mod evaluation;
 mod exit;
 mod interrupt;
 mod logging;

@@ -1,45 +1,104 @@
 //! `rs-seg eval`.
 
 use super::GdalArgs;
-use crate::value::DataSetChoice;
+use crate::network::NetworkName;
+use crate::value::{
+    BandList, DataSetChoice, FlipChoice, ProtocolChoice, ScaleList, SplitChoice, band_list, scales, tile_side,
+};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Compare class rasters with their truth: intersection over union, F1, precision, recall of each class
+/// The heading under which help lists flags of a test of a network.
+const NETWORK_HEADING: &str = "Testing a network on chips";
+
+/// Compare class rasters with their truth, or test a network on chips: intersection over union, F1, precision,
+/// recall of each class
 ///
 /// Pixels without a truth (255, nodata) count nowhere; pixels without a prediction count as misses. Classes that
 /// are neither in the truth nor predicted have no score and are left out of the means.
+///
+/// With --model, a sliding window goes over every chip of a split, at each scale and flip; where windows overlap,
+/// scores are averaged; they are brought to the chip's size and become probabilities, whose mean over all passes
+/// decides. Sides that the network does not take are filled up with 0 after normalization and cut off again.
 #[derive(Debug, Clone, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct EvalArgs {
     /// Predicted class rasters, or folders of them
-    #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "model", requires = "truth", num_args = 1..)]
     pub pred: Vec<String>,
     /// Their truth in the same order: rasters of ids or legend colors, polygons, or folders
-    #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "model", requires = "pred", num_args = 1..)]
     pub truth: Vec<String>,
     /// Folder for the report: report.json and report.md
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Classes: a legend file, or one of dubai, loveda, potsdam, vaihingen
-    #[arg(long, value_name = "FILE|NAME")]
+    #[arg(long, value_name = "FILE|NAME", conflicts_with = "model")]
     pub legend: Option<String>,
     /// Attribute of truth polygons that holds the class's name or id
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
     pub label_attribute: Option<String>,
     /// Public data set whose label files the truth are
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
     pub dataset: Option<DataSetChoice>,
     /// Classes to leave out of the means, by name; their pixels still count; repeatable
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub exclude: Vec<String>,
+    /// Ignore the truth within so many pixels of another class, as ISPRS' labels without borders do with 3; of
+    /// chips, what lies across an edge is not seen
+    #[arg(long, value_name = "PX", default_value = "0", value_parser = eroded)]
+    pub eroded: usize,
+    /// Network to test: `default`, which comes with rs-seg, a checkpoint, or a TorchScript file
+    #[arg(long, value_name = "NAME|FILE", requires = "data", conflicts_with_all = ["pred", "truth"], help_heading = NETWORK_HEADING)]
+    pub model: Option<NetworkName>,
+    /// Folder of chips with labels, as `rs-seg tile` makes them; their classes are the network's, by name
+    #[arg(long, value_name = "DIR", requires = "model", help_heading = NETWORK_HEADING)]
+    pub data: Option<PathBuf>,
+    /// Which of the chips: test, or val for LoveDA, whose test has no labels
+    #[arg(long, value_name = "NAME", default_value = "test", requires = "model", help_heading = NETWORK_HEADING)]
+    pub split: SplitChoice,
+    /// Scales and flips by a name: single is one pass, paper the 12 passes of multi-scale tests
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scales", "tta"], requires = "model", help_heading = NETWORK_HEADING)]
+    pub protocol: Option<ProtocolChoice>,
+    /// Ratios to which each chip is resized, such as 0.5,1,1.5
+    #[arg(long, value_name = "R,R,...", default_value = "1", value_parser = scales, requires = "model", help_heading = NETWORK_HEADING)]
+    pub scales: ScaleList,
+    /// How each of these is turned
+    #[arg(long, value_name = "HOW", default_value = "none", requires = "model", help_heading = NETWORK_HEADING)]
+    pub tta: FlipChoice,
+    /// Side of the sliding window [default: the model's tile, else 512]
+    #[arg(long, value_name = "PX", value_parser = tile_side, requires = "model", help_heading = NETWORK_HEADING)]
+    pub window: Option<usize>,
+    /// Pixels from one window to the next [default: two thirds of the window, 341 for 512]
+    #[arg(long, value_name = "PX", value_parser = tile_side, requires = "model", help_heading = NETWORK_HEADING)]
+    pub stride: Option<usize>,
+    /// Bands of the chips, in the model's order, such as 4,3,2 [default: those that leave no doubt]
+    #[arg(long, value_name = "N,N,...", value_parser = band_list, requires = "model", help_heading = NETWORK_HEADING)]
+    pub bands: Option<BandList>,
+    /// Folder for what the network sees: PNG files named as the chips, in the legend's colors; in ids for the
+    /// classes of LoveDA, as its test takes them
+    #[arg(long, value_name = "DIR", requires = "model", help_heading = NETWORK_HEADING)]
+    pub save_predictions: Option<PathBuf>,
     #[command(flatten)]
     pub gdal: GdalArgs,
 }
+
+const USAGE: &str = "\
+rs-seg eval [OPTIONS] --pred <FILE|DIR>... --truth <FILE|DIR>...
+       rs-seg eval [OPTIONS] --model <NAME|FILE> --data <DIR>";
 
 const EXAMPLES: &str = "\
 Examples:
   One raster, the table on the terminal:
     rs-seg eval --pred classes.tif --truth truth.tif --legend potsdam
   Means without clutter, as papers on Potsdam report them, as files:
-    rs-seg eval --pred out/ --truth truth/ --legend potsdam --exclude clutter --out report";
+    rs-seg eval --pred out/ --truth truth/ --legend potsdam --exclude clutter --out report
+  A network by the multi-scale protocol of papers, on the labels that they use:
+    rs-seg tile Potsdam/ --dataset potsdam --label-variant no-boundary --out chips
+    rs-seg eval --model run/best.safetensors --data chips --protocol paper --out report";
+
+/// Reads a distance that no border is thicker than.
+fn eroded(text: &str) -> Result<usize, String> {
+    let pixels = text.parse().ok().filter(|pixels| *pixels <= 100);
+    pixels.ok_or_else(|| "borders are eroded by 0 to 100 pixels".to_owned())
+}

@@ -1,7 +1,10 @@
 //! `rs-seg tile`.
 
 use super::GdalArgs;
-use crate::value::{DataSetChoice, EdgeChoice, TileFormat, split_by, split_shares, tile_side};
+use crate::value::{
+    DataSetChoice, EdgeChoice, ImageVariantChoice, LabelVariantChoice, TileFormat, split_by, split_shares,
+    tile_side,
+};
 use clap::Args;
 use seg_data::{Shares, SplitBy};
 use std::path::PathBuf;
@@ -41,9 +44,16 @@ pub(crate) struct TileArgs {
     /// Classes: a legend file, or one of dubai, loveda, potsdam, vaihingen
     #[arg(long, value_name = "FILE|NAME")]
     pub legend: Option<String>,
-    /// How the input folder is laid out
+    /// How the input folder is laid out: the archives as they are distributed, unpacked below it in any depth
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<DataSetChoice>,
+    /// Which images of a data set, where several show the same ground [default: rgb; Vaihingen: irrg]
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    pub image_variant: Option<ImageVariantChoice>,
+    /// Which labels of a data set, where there are several: full, or no-boundary, whose class borders are
+    /// ignored, as papers train and test on them [default: full]
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    pub label_variant: Option<LabelVariantChoice>,
     /// Shares of train, val and test, such as train=.7,val=.15,test=.15 [default: these,
     /// or the data set's own split]
     #[arg(long, value_name = "SHARES", value_parser = split_shares)]
@@ -76,8 +86,10 @@ Examples:
       --buffer 128 --out chips
   Truth from polygons:
     rs-seg tile ortho.tif --labels parcels.gpkg --label-attribute kind --legend dubai --out chips
-  A public data set as it is distributed:
-    rs-seg tile Potsdam/ --dataset potsdam --out chips";
+  A public data set as it is distributed, with the labels that papers use:
+    rs-seg tile Potsdam/ --dataset potsdam --label-variant no-boundary --out chips
+  LoveDA in whole images, which papers test on:
+    rs-seg tile LoveDA/ --dataset loveda --size 1024 --out chips";
 
 /// Reads a share from 0 to 1.
 fn share(text: &str) -> Result<f64, String> {

@@ -2,15 +2,24 @@
 
 use crate::cli::EvalArgs;
 use crate::context::{Context, ResultFormat};
+use crate::evaluation::{Timing, compare_rasters, test_network};
 use anyhow::Context as _;
-use seg_data::{CompareJob, Comparison, LabelFile, compare, find_convention};
-use seg_label::{ClassId, Error as LabelError, Legend};
-use seg_report::{Evaluation, Report, markdown, table};
-use serde_json::json;
+use seg_report::{Report, markdown, table};
+use serde::Serialize;
+use serde_json::{Map, json};
 use std::fs;
 use std::path::Path;
 
-/// Compares class rasters with their truth.
+/// A report, and how long it took where that matters.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<Timing>,
+}
+
+/// Compares class rasters with their truth, or tests a network on chips.
 pub(crate) fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
     let files = args.out.as_deref().map(|folder| [folder.join("report.json"), folder.join("report.md")]);
@@ -21,49 +30,36 @@ pub(crate) fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
     for file in files.iter().flatten() {
         context.check_output(file)?;
     }
-    context.progress.start("eval", &[]);
-    let report = evaluate(args, context)?;
+    let (report, timing) = match (&args.model, &args.data) {
+        (Some(model), Some(data)) => {
+            let (report, timing) = test_network(model, data, args, context)?;
+            (report, Some(timing))
+        }
+        _ => (compare_rasters(args, context)?, None),
+    };
+    let mut outputs = Map::new();
     if let Some([json, text]) = &files {
         write(json, &report.to_json())?;
         write(text, &markdown(&report))?;
-        context.progress.result(&json!({"report": json, "markdown": text}));
-    } else {
-        context.progress.result(&json!({}));
+        outputs.insert("report".to_owned(), json!(json));
+        outputs.insert("markdown".to_owned(), json!(text));
     }
+    if let Some(folder) = &args.save_predictions {
+        outputs.insert("predictions".to_owned(), json!(folder));
+    }
+    context.progress.result(&outputs.into());
     match context.format {
-        ResultFormat::Json => context.printer.json(&report),
+        ResultFormat::Json => context.printer.json(&Told { report: &report, timing }),
         ResultFormat::Text => {
-            for file in files.iter().flatten() {
+            if let Some(timing) = timing {
+                context.printer.note(format_args!("{:.2} patches per second", timing.patches_per_second));
+            }
+            for file in files.iter().flatten().chain(&args.save_predictions) {
                 context.printer.note(file.display());
             }
             context.printer.data(table(&report).trim_end())
         }
     }
-}
-
-fn evaluate(args: &EvalArgs, context: &Context) -> anyhow::Result<Report> {
-    let data_set = args.dataset.map(crate::value::DataSetChoice::data_set);
-    let (predictions, truths) = CompareJob::find(&args.pred, &args.truth, args.label_attribute.as_deref())?;
-    let convention = find_convention(args.legend.as_deref(), data_set)?;
-    let job = CompareJob { predictions, truths, convention, threads: context.threads };
-    let Comparison { legend, matrix } = compare(&job, &context.progress)?;
-    let evaluation = Evaluation {
-        truth: job.truths.iter().map(LabelFile::name).map(str::to_owned).collect(),
-        prediction: job.predictions,
-        excluded: excluded(&args.exclude, &legend)?,
-    };
-    Ok(Report::new(&legend, &matrix, &evaluation))
-}
-
-fn excluded(names: &[String], legend: &Legend) -> Result<Vec<ClassId>, LabelError> {
-    let id = |name: &String| {
-        let known = || legend.names().map(str::to_owned).collect();
-        let class = legend
-            .by_name(name)
-            .ok_or_else(|| LabelError::UnknownClass { name: name.clone(), known: known() });
-        class.map(|class| class.id)
-    };
-    names.iter().map(id).collect()
 }
 
 /// Writes a whole file under its name, or none.

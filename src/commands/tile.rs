@@ -3,8 +3,10 @@
 use crate::cli::TileArgs;
 use crate::context::{Context, Existing, ResultFormat};
 use crate::progress::Stage;
-use crate::value::TileFormat;
-use seg_data::{DataSet, LabelInput, Manifest, SplitRequest, TileJob, TileSummary, find_convention};
+use crate::value::{ImageVariantChoice, LabelVariantChoice, TileFormat};
+use seg_data::{
+    DataSet, LabelInput, Manifest, SplitRequest, TileJob, TileSummary, Variants, find_convention,
+};
 use seg_gdal::ChipFormat;
 use serde_json::json;
 
@@ -42,6 +44,10 @@ fn job(args: &TileArgs, context: &Context) -> anyhow::Result<TileJob> {
         labels: args.labels.clone().map(|name| LabelInput { name, attribute: args.label_attribute.clone() }),
         convention: find_convention(args.legend.as_deref(), data_set)?,
         data_set,
+        variants: Variants {
+            image: args.image_variant.map(ImageVariantChoice::variant),
+            label: args.label_variant.map(LabelVariantChoice::variant),
+        },
         size: args.size,
         overlap: args.overlap.unwrap_or_else(|| default_overlap(data_set, args.size)),
         edge: args.edge.policy(),

@@ -45,7 +45,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 27] = [
+const FILES: [(&str, &str, Direction, Content); 30] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -62,6 +62,9 @@ const FILES: [(&str, &str, Direction, Content); 27] = [
     ("eval", "truth", Input, Labels),
     ("eval", "out", Output, Folder),
     ("eval", "legend", Input, Legend),
+    ("eval", "model", Input, Model),
+    ("eval", "data", Input, Folder),
+    ("eval", "save-predictions", Output, Folder),
     ("train", "config", Input, Config),
     ("train", "data", Input, Folder),
     ("train", "out", Output, Folder),
@@ -76,8 +79,13 @@ const FILES: [(&str, &str, Direction, Content); 27] = [
 ];
 
 /// Command, required parameter, the flag that makes it optional.
-const REQUIRED_UNLESS: [(&str, &str, &str); 3] =
-    [("infer", "out", "dry-run"), ("tile", "inputs", "list"), ("train", "config", "resume")];
+const REQUIRED_UNLESS: [(&str, &str, &str); 5] = [
+    ("infer", "out", "dry-run"),
+    ("tile", "inputs", "list"),
+    ("train", "config", "resume"),
+    ("eval", "pred", "model"),
+    ("eval", "truth", "model"),
+];
 
 /// What a parameter's value names, if anything.
 pub(crate) fn of(command: &str, name: &str) -> Option<Files> {

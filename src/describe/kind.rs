@@ -1,7 +1,7 @@
 //! Types of values, by the types that clap parses them into.
 
 use crate::network::NetworkName;
-use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, Setting};
+use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, ScaleList, Setting};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
 use seg_run::{Batch, Overlap, Scaling};
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Device,
     /// `NAME=SHARE` with commas between.
     Shares,
+    /// Ratios with commas between.
+    Scales,
     /// A type that this list lacks; a test keeps it away.
     Unknown,
 }
@@ -78,6 +80,7 @@ impl Kind {
             (TypeId::of::<Setting>(), Self::KeyValue),
             (TypeId::of::<DeviceArg>(), Self::Device),
             (TypeId::of::<Shares>(), Self::Shares),
+            (TypeId::of::<ScaleList>(), Self::Scales),
         ];
         known.into_iter().find(|(known, _)| of_value == *known).map_or(Self::Unknown, |(_, kind)| kind)
     }

@@ -2,7 +2,7 @@
 
 use crate::segment::PixelSize;
 use clap::ValueEnum;
-use seg_data::DataSet;
+use seg_data::{DataSet, ImageVariant, LabelVariant};
 use seg_grid::{Blend, EdgePolicy};
 use seg_nn::StoredPrecision;
 use seg_run::ProbabilityType;
@@ -102,6 +102,26 @@ pub(crate) enum DataSetChoice {
     Folder,
 }
 
+/// Which images of the same ground are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageVariantChoice {
+    /// Red, green, blue
+    Rgb,
+    /// Near infrared, red, green
+    Irrg,
+    /// Red, green, blue, near infrared
+    Rgbir,
+}
+
+/// Which labels of the same ground are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabelVariantChoice {
+    /// Every pixel has a class
+    Full,
+    /// Borders of classes are eroded and ignored
+    NoBoundary,
+}
+
 /// The format of chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TileFormat {
@@ -170,6 +190,27 @@ impl EdgeChoice {
         match self {
             Self::Shift => EdgePolicy::Shift,
             Self::Pad => EdgePolicy::Pad,
+        }
+    }
+}
+
+impl ImageVariantChoice {
+    /// What the chip maker calls it.
+    pub(crate) const fn variant(self) -> ImageVariant {
+        match self {
+            Self::Rgb => ImageVariant::Rgb,
+            Self::Irrg => ImageVariant::Irrg,
+            Self::Rgbir => ImageVariant::RgbIr,
+        }
+    }
+}
+
+impl LabelVariantChoice {
+    /// What the chip maker calls it.
+    pub(crate) const fn variant(self) -> LabelVariant {
+        match self {
+            Self::Full => LabelVariant::Full,
+            Self::NoBoundary => LabelVariant::NoBoundary,
         }
     }
 }

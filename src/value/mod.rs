@@ -6,6 +6,7 @@ mod device;
 mod key_value;
 mod length;
 mod memory;
+mod protocol;
 mod scaling;
 mod setting;
 mod split;
@@ -14,13 +15,14 @@ mod tolerance;
 
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
-    BlendChoice, DataSetChoice, EdgeChoice, GsdChoice, LogFormat, ProbabilityChoice, ProgressChoice,
-    RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
+    BlendChoice, DataSetChoice, EdgeChoice, GsdChoice, ImageVariantChoice, LabelVariantChoice, LogFormat,
+    ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};
+pub(crate) use protocol::{FlipChoice, ProtocolChoice, ScaleList, SplitChoice, scales};
 pub(crate) use scaling::scaling;
 pub(crate) use setting::{Setting, setting};
 pub(crate) use split::{split_by, split_shares};

@@ -2,8 +2,12 @@
 
 mod architecture;
 mod cli;
+mod configs;
 mod cuda;
+mod data_sets;
+mod eval;
 mod infer;
+mod miniature;
 mod odd_rasters;
 mod program;
 mod scene;

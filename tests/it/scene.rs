@@ -1,5 +1,6 @@
 //! A scene with known classes, and the probe: a network that is right on every pixel, or the pipeline is wrong.
 
+use seg_label::{Class, ClassId, Legend, Rgb};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -70,21 +71,30 @@ impl Scene {
 
 /// Writes `probe.pt` and `probe.toml`: the nearest color as a 1 x 1 convolution.
 pub(crate) fn write_probe(folder: &Path) {
-    let colors: Vec<f32> = (0..6).flat_map(color).map(|v| v / 255.0).collect();
-    let colors = Tensor::from_slice(&colors).view([6, 3, 1, 1]); // (K, C, 1, 1)
+    let class = |id: u8| {
+        let [r, g, b] = PALETTE[usize::from(id)].map(|v| v as u8);
+        Class { id: ClassId(id), name: format!("class {id}"), prompt: None, color: Rgb { r, g, b } }
+    };
+    write_probe_of(folder, &Legend::new((0..6).map(class).collect()).expect("a legend"));
+}
+
+/// The same for the classes of a legend, whose colors are dimmed as in a scene.
+pub(crate) fn write_probe_of(folder: &Path, legend: &Legend) {
+    let classes = legend.classes();
+    let colors: Vec<f32> = classes.iter().flat_map(|class| dimmed(class.color)).map(|v| v / 255.0).collect();
+    let colors = Tensor::from_slice(&colors).view([classes.len() as i64, 3, 1, 1]); // (K, C, 1, 1)
     let weight = &colors * 40.0; // (K, C, 1, 1)
     let bias = (&colors * &colors).sum_dim_intlist([1_i64, 2, 3].as_slice(), false, Kind::Float) * -20.0; // (K)
     let mut probe = |xs: &[Tensor]| vec![xs[0].conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)];
     let example = Tensor::zeros([1, 3, 32, 32], (Kind::Float, Device::Cpu));
     let module = CModule::create_by_tracing("Probe", "forward", &[example], &mut probe).expect("traces");
     module.save(folder.join("probe.pt")).expect("saves the probe");
-    let mut toml = String::from(
-        "[model]\noutput = \"logits\"\n[input]\nbands = 3\ndivide = 255.0\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n",
-    );
-    for (id, [r, g, b]) in PALETTE.iter().enumerate() {
-        let color = format!("#{:02x}{:02x}{:02x}", *r as u8, *g as u8, *b as u8);
-        write!(toml, "[[class]]\nid = {id}\nname = \"class {id}\"\ncolor = \"{color}\"\n")
-            .expect("writes to a string");
-    }
-    fs::write(folder.join("probe.toml"), toml).expect("writes the description");
+    let description = "[model]\noutput = \"logits\"\n[input]\nbands = 3\ndivide = 255.0\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n";
+    fs::write(folder.join("probe.toml"), format!("{description}{}", legend.to_toml()))
+        .expect("writes the description");
+}
+
+/// A color with room for noise on both sides.
+pub(crate) fn dimmed(color: Rgb) -> [f32; 3] {
+    [color.r, color.g, color.b].map(|v| f32::from(v) * 0.8 + 25.0)
 }

@@ -4,11 +4,12 @@ use crate::notes::summarized;
 use crate::slots::Slots;
 use crate::windows::windows;
 use crate::{DataSet, Error, Kind, LabelFile, expand, inputs, pair};
+use ndarray::{Array2, s};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use seg_gdal::RasterProfile;
 use seg_grid::{Observer, Progress, Size, Window};
-use seg_label::{Code, ConfusionMatrix, Convention, Legend, Relabel, Tally};
+use seg_label::{Code, ConfusionMatrix, Convention, Legend, Relabel, Tally, erode_borders};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,8 @@ pub struct CompareJob {
     /// How the truth writes classes; `None` takes the legend that the first prediction carries along, or else
     /// the ids that come.
     pub convention: Option<Convention>,
+    /// Pixels of the truth within so many of another class are ignored; 0 keeps them.
+    pub eroded: usize,
     /// How many threads work.
     pub threads: usize,
 }
@@ -82,6 +85,7 @@ pub struct Comparison {
 ///         predictions: vec!["classes.tif".to_owned()],
 ///         truths: vec![LabelFile::Raster("truth.tif".to_owned())],
 ///         convention: Convention::of_builtin_legend("potsdam"),
+///         eroded: 0,
 ///         threads: 4,
 ///     },
 ///     &seg_grid::Silent,
@@ -170,7 +174,7 @@ fn count(
             let counted = slots.with(
                 i,
                 || open(job, i, &convention).map(|(open, ..)| open),
-                |open| count_window(job, i, window, open, &convention, &own),
+                |open| count_window(job, i, (window, sizes[i]), open, &convention, &own),
             )?;
             observer.progress(Progress {
                 stage: "eval",
@@ -200,17 +204,40 @@ fn count(
 fn count_window(
     job: &CompareJob,
     i: usize,
-    window: Window,
+    (window, size): (Window, Size),
     open: &Open,
     convention: &Convention,
     own: &Relabel,
 ) -> Result<Counted, Error> {
     let (mut truth, mut prediction) = (Tally::default(), Tally::default());
-    let true_ids = open.truth.read(window, &convention.relabel, &mut truth)?;
+    let true_ids = read_eroded(&open.truth, (window, size), convention, job.eroded, &mut truth)?;
     let predicted = open.prediction.read(window, own, &mut prediction)?;
     let mut matrix = ConfusionMatrix::new(&convention.legend);
     matrix.add_arrays(&true_ids.view(), &predicted.view()).map_err(|source| mismatch(job, i, source))?;
     Ok(Counted { matrix, truth, prediction })
+}
+
+/// The classes of a window without those near borders, for which its surroundings are read too.
+fn read_eroded(
+    truth: &LabelReader,
+    (window, raster): (Window, Size),
+    convention: &Convention,
+    eroded: usize,
+    tally: &mut Tally,
+) -> Result<Array2<u8>, Error> {
+    let ids = truth.read(window, &convention.relabel, tally)?;
+    if eroded == 0 {
+        return Ok(ids);
+    }
+    let (x, y) = (window.x.saturating_sub(eroded), window.y.saturating_sub(eroded));
+    let (right, bottom) =
+        ((window.right() + eroded).min(raster.width), (window.bottom() + eroded).min(raster.height));
+    let around = Window { x, y, width: right - x, height: bottom - y };
+    // The window's own codes were counted; those around it are other windows'.
+    let mut ids = truth.read(around, &convention.relabel, &mut Tally::default())?;
+    erode_borders(&mut ids, eroded);
+    let inside = s![window.y - y..window.bottom() - y, window.x - x..window.right() - x];
+    Ok(ids.slice(inside).to_owned())
 }
 
 fn mismatch(job: &CompareJob, i: usize, source: seg_label::Error) -> Error {

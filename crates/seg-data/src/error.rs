@@ -41,6 +41,9 @@ pub enum Error {
     /// Labels on another grid.
     #[error("cannot use {label} as labels of {image}")]
     Grid { image: String, label: String, source: Box<seg_gdal::Error> },
+    /// A variant that a data set does not have, or that is not there.
+    #[error("no {what} of {data_set} is of the variant {variant}")]
+    NoVariant { what: &'static str, data_set: &'static str, variant: &'static str },
     /// Files that a data set's own split does not name.
     #[error("no image has a place in the split of {data_set}")]
     NoOwnSplit { data_set: &'static str },
@@ -103,6 +106,15 @@ pub enum Error {
     /// Classes that come nowhere in a split.
     #[error("no {split} chip shows {}", classes_in_words(classes))]
     AbsentClasses { split: crate::Split, classes: Vec<String> },
+    /// A prediction that is there already.
+    #[error("{} exists", path.display())]
+    PredictionExists { path: PathBuf },
+    /// Predictions that would lie among the chips.
+    #[error("{} holds the chips that predictions are made of", folder.display())]
+    AmongChips { folder: PathBuf },
+    /// Chips whose predictions would have one name.
+    #[error("two chips would be written as {name}")]
+    SameName { name: String },
     /// An input within the folder that is made.
     #[error("{name} is read and lies in {}, which is written", out.display())]
     InputInside { name: String, out: PathBuf },
@@ -188,6 +200,9 @@ impl Error {
             Self::Raster { source, .. } | Self::Grid { source, .. } => source.hint(),
             Self::Read { source, .. } => source.hint.clone(),
             Self::NoOwnSplit { .. } => Some("`--split` deals them out, such as --split train=.7,val=.15,test=.15".to_owned()),
+            Self::NoVariant { what, .. } => {
+                Some(format!("leave out `--{what}-variant`, or name the folder that holds it"))
+            }
             Self::NoLegend | Self::NoSuchLegend { .. } => Some(format!(
                 "`--legend` takes a file of [[class]] tables or one of {}; `--dataset` brings its own",
                 seg_label::Legend::builtin_names().collect::<Vec<_>>().join(", ")
@@ -224,7 +239,7 @@ impl Error {
             }
             Self::UnlabeledChips { .. } => "tile again with `--labels`".to_owned(),
             Self::EmptySplit { excluded: 0, has, .. } => {
-                format!("the folder has {has}; `train` and `val` of [data] choose the splits")
+                format!("the folder has {has}; `eval` chooses with --split, a training with `train` and `val` of [data]")
             }
             Self::EmptySplit { .. } => "check the patterns of `exclude` in [data]".to_owned(),
             Self::ClassesNotInLabels { model, labels, .. } => {
@@ -239,7 +254,10 @@ impl Error {
                 "split otherwise, take the classes out of the model, or set `absent-classes = \"allow\"` in [data]"
                     .to_owned()
             }
+            Self::PredictionExists { .. } => "`--overwrite` replaces it when the new ones are whole".to_owned(),
+            Self::SameName { .. } => "`rs-seg tile` names chips so that none is called as another".to_owned(),
             Self::InputInside { .. } => "choose another folder for --out".to_owned(),
+            Self::AmongChips { .. } => "choose another folder for --save-predictions".to_owned(),
             Self::ChipType { dtype, .. } => format!(
                 "tell how values become 0 to 1: set input.divide and input.dtypes = [\"{dtype}\"], with mean and std \
                  to match"

@@ -7,6 +7,7 @@
 //!   [`find_convention`] how their labels write classes.
 //! * [`Loader`] turns a [`ChipSet`] into an endless stream of augmented [`Batch`]es, the same for any number of
 //!   threads.
+//! * [`PredictionFolder`] takes what a network sees in chips.
 //! * [`compare`] counts a [`CompareJob`]'s pixels by truth and prediction.
 //!
 //! Labels are never resampled and codes off the legend never silently mapped: what does not lie on the image's
@@ -37,6 +38,7 @@ mod labels;
 mod manifest;
 mod notes;
 mod pairs;
+mod predictions;
 mod slots;
 mod split;
 mod statistics;
@@ -47,11 +49,12 @@ mod windows;
 pub use compare::{CompareJob, Comparison, compare};
 pub use convention::find_convention;
 pub use error::Error;
-pub use formats::DataSet;
+pub use formats::{DataSet, ImageVariant, LabelVariant, Variants};
 pub use inputs::{Kind, expand};
 pub use labels::LabelFile;
 pub use manifest::{ChipRecord, Manifest};
 pub use pairs::pair;
+pub use predictions::{PredictionFolder, PredictionStyle};
 pub use split::{
     Assignment, ChipPlace, Leak, Place, Shares, Split, SplitBy, SplitPlan, SplitSource, assign_splits,
     check_no_leak,

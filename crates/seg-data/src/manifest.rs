@@ -21,6 +21,9 @@ pub struct ChipRecord {
     /// The label, relative to the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What the label was cut from, as the user named it; `None` without labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_source: Option<String>,
     /// The raster it was cut from, as the user named it.
     pub source: String,
     /// The pixels of that raster.
@@ -101,6 +104,7 @@ pub(crate) mod tests {
         ChipRecord {
             image: format!("images/{source}_x{x}_y{y}.tif"),
             label: Some(format!("labels/{source}_x{x}_y{y}.tif")),
+            label_source: Some(format!("{source}.label")),
             source: source.to_owned(),
             window: Window { x, y, width: 64, height: 64 },
             split,

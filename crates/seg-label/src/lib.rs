@@ -25,6 +25,7 @@
 mod class;
 mod confusion;
 mod convention;
+mod erode;
 mod error;
 mod legend;
 mod relabel;
@@ -34,6 +35,7 @@ mod tally;
 pub use class::{Class, ClassId, IGNORE_INDEX, Rgb};
 pub use confusion::ConfusionMatrix;
 pub use convention::Convention;
+pub use erode::erode_borders;
 pub use error::Error;
 pub use legend::Legend;
 pub use relabel::{ColorMatch, Relabel};

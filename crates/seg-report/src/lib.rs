@@ -33,7 +33,7 @@ pub use confusion_picture::confusion_png;
 pub use error::Error;
 pub use markdown::markdown;
 pub use preview::{PANEL_SIDE, Preview, preview_png};
-pub use report::{ClassReport, Evaluation, Protocol, Report};
+pub use report::{ClassReport, Evaluation, NetworkTest, Protocol, Report};
 pub use sample_picture::sample_png;
 pub use stretch::stretch;
 pub use table::table;

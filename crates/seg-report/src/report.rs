@@ -2,7 +2,7 @@ use seg_label::{ClassId, ConfusionMatrix, Legend, Scores};
 use serde::{Deserialize, Serialize};
 
 /// What the counts do not tell about an evaluation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evaluation {
     /// Names of the predictions, in the order of `truth`.
     pub prediction: Vec<String>,
@@ -10,6 +10,10 @@ pub struct Evaluation {
     pub truth: Vec<String>,
     /// Classes left out of the means.
     pub excluded: Vec<ClassId>,
+    /// Pixels of the truth within so many of another class were ignored; 0 is none.
+    pub eroded: usize,
+    /// How the predictions were made, where they come straight from a network.
+    pub test: Option<NetworkTest>,
 }
 
 /// What an evaluation found; its JSON is a contract with other programs.
@@ -77,10 +81,47 @@ pub struct Protocol {
     pub miou_without_exclusion: Option<f64>,
     /// Mean F1 as it is without an exclusion.
     pub mf1_without_exclusion: Option<f64>,
+    /// Pixels of the truth within so many of another class were ignored; 0 is none.
+    #[serde(default)]
+    pub eroded_px: usize,
     /// Which part of the rasters was compared.
     pub extent: String,
     /// How one raster was brought to the grid of the other.
     pub resample: String,
+    /// How a network was tested; absent for a comparison of rasters.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub test: Option<NetworkTest>,
+}
+
+/// How a network was tested on chips.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkTest {
+    /// The network, as the user named it.
+    pub model: String,
+    /// The folder of chips.
+    pub data: String,
+    /// The split that was tested on.
+    pub split: String,
+    /// Folders that the chips' labels were cut from, as far as the manifest tells.
+    pub labels: Vec<String>,
+    /// Rasters that the chips were cut from.
+    pub images: usize,
+    /// Chips.
+    pub patches: usize,
+    /// Side of the sliding window in pixels.
+    pub window: usize,
+    /// Pixels from one window to the next.
+    pub stride: usize,
+    /// Ratios to which each chip was resized.
+    pub scales: Vec<f64>,
+    /// How each of these was turned.
+    pub flips: Vec<String>,
+    /// Runs over each chip.
+    pub passes: usize,
+    /// How scores become classes, in words.
+    pub averaging: String,
+    /// What became of sides that the network does not take, in words.
+    pub padding: String,
 }
 
 impl Report {
@@ -144,8 +185,13 @@ impl Protocol {
             classes_in_means: names(&|class| class.iou.is_some() && !excluded(class)),
             miou_without_exclusion: everything.miou,
             mf1_without_exclusion: everything.mf1,
-            extent: "whole rasters on one grid".to_owned(),
+            eroded_px: evaluation.eroded,
+            extent: match &evaluation.test {
+                None => "whole rasters on one grid".to_owned(),
+                Some(_) => "whole chips; a pixel in two chips counts twice".to_owned(),
+            },
             resample: "none".to_owned(),
+            test: evaluation.test.clone(),
         }
     }
 }
@@ -190,6 +236,36 @@ pub(crate) mod tests {
         assert_eq!(without.protocol.miou_without_exclusion, all.miou);
         assert_eq!(without.protocol.excluded, ["building"]);
         assert_eq!(without.oa, all.oa);
+    }
+
+    pub(crate) fn network_test() -> NetworkTest {
+        NetworkTest {
+            model: "net.pt".to_owned(),
+            data: "chips".to_owned(),
+            split: "test".to_owned(),
+            labels: vec!["5_Labels_all_noBoundary".to_owned()],
+            images: 14,
+            patches: 2016,
+            window: 512,
+            stride: 341,
+            scales: vec![0.5, 1.0],
+            flips: vec!["none".to_owned(), "horizontal".to_owned()],
+            passes: 4,
+            averaging: "probabilities".to_owned(),
+            padding: "none".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_test_of_a_network_is_told_in_the_protocol() {
+        let mut report = report(&[]);
+        report.protocol.test = Some(network_test());
+        report.protocol.eroded_px = 3;
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("JSON");
+        assert_eq!(json["protocol"]["stride"], 341);
+        assert_eq!(json["protocol"]["scales"], serde_json::json!([0.5, 1.0]));
+        assert_eq!(json["protocol"]["eroded_px"], 3);
+        assert_eq!(serde_json::from_str::<Report>(&report.to_json()).expect("reads back"), report);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use crate::{ClassReport, Report};
+use crate::{ClassReport, NetworkTest, Report};
 use std::fmt::Write as _;
 
 /// Writes a report for a terminal: aligned columns, legible without color.
@@ -76,6 +76,15 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         report.ignored,
         protocol.ignored_truth
     )];
+    if protocol.eroded_px > 0 {
+        notes.push(format!(
+            "the truth within {} of another class is ignored",
+            pixels(protocol.eroded_px as u64)
+        ));
+    }
+    if let Some(test) = &protocol.test {
+        notes.extend(test_notes(test));
+    }
     if protocol.unpredicted_pixels > 0 {
         notes.push(format!(
             "{} with a truth but no prediction: {}",
@@ -100,10 +109,31 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     notes
 }
 
+/// How a network was tested.
+fn test_notes(test: &NetworkTest) -> Vec<String> {
+    let scales: Vec<_> = test.scales.iter().map(f64::to_string).collect();
+    let mut notes = vec![
+        format!("{} {} chips of {} images in {}", test.patches, test.split, test.images, test.data),
+        format!(
+            "window {}, stride {}; {} pass{} a chip: scales {}, flips {}",
+            test.window,
+            test.stride,
+            test.passes,
+            if test.passes == 1 { "" } else { "es" },
+            scales.join(", "),
+            test.flips.join(", ")
+        ),
+    ];
+    if !test.labels.is_empty() {
+        notes.push(format!("labels: {}", test.labels.join(", ")));
+    }
+    notes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::report;
+    use crate::report::tests::{network_test, report};
     use seg_label::ClassId;
 
     #[test]
@@ -123,6 +153,22 @@ overall accuracy 0.6667, kappa 0.5385
 absent (neither in the truth nor predicted), not counted in the mean: vegetation, water
 ";
         assert_eq!(table(&report(&[])), expected);
+    }
+
+    #[test]
+    fn how_a_network_was_tested_is_told() {
+        let mut report = report(&[]);
+        report.protocol.test = Some(network_test());
+        report.protocol.eroded_px = 3;
+        let text = table(&report);
+        for line in [
+            "the truth within 3 pixels of another class is ignored\n",
+            "2016 test chips of 14 images in chips\n",
+            "window 512, stride 341; 4 passes a chip: scales 0.5, 1, flips none, horizontal\n",
+            "labels: 5_Labels_all_noBoundary\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]

@@ -114,6 +114,20 @@ pub enum Error {
         /// Where the batch was saved, if it could be.
         batch: Option<PathBuf>,
     },
+    /// A test that makes no sense.
+    #[error("the network cannot be tested so: {problem}")]
+    TestPlan {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A chip that a network could not be run on.
+    #[error("cannot segment {chip}")]
+    Chip {
+        /// Its image.
+        chip: String,
+        /// Why.
+        source: Box<Self>,
+    },
     /// Samples could not be had.
     #[error(transparent)]
     Data(#[from] seg_data::Error),
@@ -190,6 +204,17 @@ impl Error {
                      --init {} to keep what was learned{batch}",
                     run_folder::last(run).display()
                 ));
+            }
+            Self::TestPlan { .. } => {
+                "`--scales` takes ratios such as 0.5,1,1.5; `--stride` is at most `--window`"
+            }
+            Self::Chip { source, .. } => {
+                let of_source = source.hint();
+                return if of_source.as_deref() == Some(LESS_MEMORY) {
+                    Some("use fewer `--threads` or a smaller `--window`".to_owned())
+                } else {
+                    of_source
+                };
             }
             Self::Compute { reason, .. } if is_out_of_memory(reason) => LESS_MEMORY,
             Self::Network(error) if is_out_of_memory(&error.to_string()) => LESS_MEMORY,

@@ -1,16 +1,19 @@
-//! The only crate where chips meet gradients: it trains networks, exactly resumable.
+//! The only crate where chips meet tensors: it trains networks, exactly resumable, and tests them.
 //!
 //! * [`TrainSettings`] are the sections of a configuration file that only training reads.
 //! * [`train`] does a [`TrainJob`]: samples from [`seg_data`], a network and losses from [`seg_nn`], and a
 //!   folder with metrics, TensorBoard events and checkpoints.
 //! * A [`TrainObserver`] hears of steps and validations, and can stop the training, which then goes on with
 //!   [`Start::Resume`] as if nothing had been.
+//! * [`evaluate`] tests a network on chips by a [`TestPlan`]: sliding window, scales, flips.
 //! * [`learning_rate`] is the schedule, a pure function of the step.
 
 mod average;
+mod chip_work;
 mod chips;
 mod classes;
 mod error;
+mod evaluate;
 mod learner;
 mod meter;
 mod observer;
@@ -28,6 +31,7 @@ mod trainer;
 mod validate;
 
 pub use error::Error;
+pub use evaluate::{EvaluateJob, Flips, SlidingWindow, TestPlan, evaluate};
 pub use observer::{StepReport, TrainObserver, ValidationReport};
 pub use run_folder::Existing;
 pub use schedule::learning_rate;

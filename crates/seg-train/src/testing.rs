@@ -129,6 +129,7 @@ fn chip(folder: &Path, number: usize, split: Split, size: Size) -> ChipRecord {
     ChipRecord {
         image,
         label: Some(label),
+        label_source: Some("truth/scene.tif".to_owned()),
         source: "scene".to_owned(),
         window: Window { x: 0, y: 0, width, height },
         split,

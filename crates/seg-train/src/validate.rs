@@ -1,14 +1,12 @@
 //! How good a network is on chips that it does not learn from.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use ndarray::{Array2, Array3, Axis, s};
 use seg_data::{ChipSet, InputScale};
-use seg_grid::{EdgePolicy, Observer, Progress, Size, TileGrid, Window};
+use seg_grid::{EdgePolicy, Observer, Size, TileGrid, Window};
 use seg_label::{ConfusionMatrix, Legend};
 use seg_nn::{BemSeg, SegModel};
 
+use crate::chip_work::ChipWork;
 use crate::{Error, tensor};
 
 /// What a validation counts.
@@ -48,40 +46,22 @@ pub(crate) fn validate(
     observer: &dyn Observer,
 ) -> Result<Validation, Error> {
     let network = network.prepare()?;
-    let total = Validation { matrix: ConfusionMatrix::new(plan.legend), picture: None };
-    let (total, next, done) = (Mutex::new(Ok(total)), AtomicUsize::new(0), AtomicUsize::new(0));
-    let work = |network: Box<dyn SegModel>| {
-        seg_torch::set_intra_op_threads(1);
-        loop {
-            let chip = next.fetch_add(1, Ordering::Relaxed);
-            if chip >= chips.len() || observer.cancelled() {
-                return;
-            }
-            let counted = validate_chip(&*network, chips, chip, plan);
-            let mut total = total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let merged = match (&mut *total, counted) {
-                (Ok(sum), Ok((matrix, picture))) => {
-                    sum.picture = sum.picture.take().or(picture);
-                    sum.matrix.merge(&matrix).map_err(Error::from)
-                }
-                (Ok(_), Err(error)) => Err(error),
-                (Err(_), _) => return,
-            };
-            if let Err(error) = merged {
-                *total = Err(error);
-                return;
-            }
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            observer.progress(Progress { stage: "validate", done: done as u64, total: chips.len() as u64 });
-        }
+    let mut total = Validation { matrix: ConfusionMatrix::new(plan.legend), picture: None };
+    let work = ChipWork {
+        network: &network,
+        chips: chips.len(),
+        threads: plan.threads,
+        stage: "validate",
+        observer,
     };
-    std::thread::scope(|scope| {
-        for _ in 0..plan.threads.min(chips.len()).max(1) {
-            let fork = network.fork();
-            scope.spawn(|| work(fork));
-        }
-    });
-    total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    work.run(
+        |network, chip| validate_chip(network, chips, chip, plan),
+        |(matrix, picture)| {
+            total.picture = total.picture.take().or(picture);
+            Ok(total.matrix.merge(&matrix)?)
+        },
+    )?;
+    Ok(total)
 }
 
 fn validate_chip(

@@ -3,6 +3,9 @@
 mod loveda;
 mod potsdam;
 mod vaihingen;
+mod variant;
+
+pub use variant::{ImageVariant, LabelVariant, Variants};
 
 use crate::Split;
 use seg_label::Convention;
@@ -128,11 +131,10 @@ impl DataSet {
         }
         let rank = |file: &str| {
             let (lower, stem) = (file.to_lowercase(), stem(Path::new(file)));
-            let last = ["noboundary", "participants", "_rgbir", "_irrg"];
-            let worst = last
-                .iter()
-                .rposition(|mark| stem.contains(mark) || (*mark == "participants" && lower.contains(mark)));
-            worst.map_or(0, |place| last.len() - place)
+            // From the least to the most that speaks against a file; together they weigh more than apart.
+            let against = ["_irrg", "_rgbir", "participants", "noboundary"];
+            let met = |mark: &str| stem.contains(mark) || (mark == "participants" && lower.contains(mark));
+            (0..).zip(against).filter(|(_, mark)| met(mark)).map(|(place, _)| 1_usize << place).sum::<usize>()
         };
         let mut best: BTreeMap<String, usize> = BTreeMap::new();
         for file in &files {
@@ -166,6 +168,7 @@ pub(crate) fn stem(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seg_grid::{EdgePolicy, Size, TileGrid};
 
     #[test]
     fn labels_and_images_share_a_key() {
@@ -198,6 +201,11 @@ mod tests {
             "5_Labels_for_participants/top_potsdam_2_10_label.tif",
         ]);
         assert_eq!(DataSet::Potsdam.preferred(labels.clone()), labels[..1]);
+        let eroded = files(&[
+            "5_Labels_all_noBoundary/top_potsdam_2_10_label_noBoundary.tif",
+            "5_Labels_for_participants_no_Boundary/top_potsdam_2_10_label_noBoundary.tif",
+        ]);
+        assert_eq!(DataSet::Potsdam.preferred(eroded.clone()), eroded[..1]);
         assert_eq!(DataSet::Folder.preferred(labels.clone()), labels);
     }
 
@@ -210,18 +218,81 @@ mod tests {
         assert!(!is(DataSet::LoveDa, "Train/Urban/images_png/1366.png"));
     }
 
+    fn potsdam_tiles() -> Vec<String> {
+        [(2, 10..=14), (3, 10..=14), (4, 10..=15), (5, 10..=15), (6, 7..=15), (7, 7..=13)]
+            .into_iter()
+            .flat_map(|(row, columns)| {
+                columns.map(move |column| format!("top_potsdam_{row}_{column}_RGB.tif"))
+            })
+            .collect()
+    }
+
+    /// Number, width and height of Vaihingen's areas, as the literature lists them.
+    const VAIHINGEN: [(usize, usize, usize); 33] = [
+        (1, 1919, 2569),
+        (2, 2428, 2767),
+        (3, 2006, 3007),
+        (4, 1887, 2557),
+        (5, 1887, 2557),
+        (6, 1887, 2557),
+        (7, 1887, 2557),
+        (8, 1887, 2557),
+        (10, 1887, 2557),
+        (11, 1893, 2566),
+        (12, 1922, 2575),
+        (13, 2818, 2558),
+        (14, 1919, 2565),
+        (15, 1919, 2565),
+        (16, 1919, 2565),
+        (17, 2336, 1281),
+        (20, 1866, 2315),
+        (21, 1903, 2546),
+        (22, 1903, 2546),
+        (23, 1903, 2546),
+        (24, 1903, 2546),
+        (26, 2995, 1783),
+        (27, 1917, 3313),
+        (28, 1917, 2567),
+        (29, 1917, 2563),
+        (30, 1934, 2563),
+        (31, 1980, 2555),
+        (32, 1980, 2555),
+        (33, 1581, 2555),
+        (34, 1388, 2555),
+        (35, 2805, 1884),
+        (37, 1996, 1995),
+        (38, 3816, 2550),
+    ];
+
+    #[test]
+    fn the_grids_of_the_published_rasters_have_the_published_counts() {
+        let chips = |size: Size| {
+            let grid = TileGrid::new(size, Size::square(512), 0, EdgePolicy::Shift).expect("a grid");
+            assert!(grid.iter().all(|tile| tile.read.clip(size) == Some(tile.read)), "flush to the border");
+            grid.len()
+        };
+        let count = |set: DataSet, files: &[(String, Size)], split| -> u64 {
+            let of_split = files.iter().filter(|(file, _)| set.split_of(Path::new(file)) == Some(split));
+            of_split.map(|(_, size)| chips(*size)).sum()
+        };
+        let tiles: Vec<_> = potsdam_tiles().into_iter().map(|file| (file, Size::square(6000))).collect();
+        let area =
+            |(number, width, height)| (format!("top_mosaic_09cm_area{number}.tif"), Size { width, height });
+        let areas = VAIHINGEN.map(area);
+        assert_eq!(tiles.len(), 38);
+        for (set, files, train, test) in
+            [(DataSet::Potsdam, &tiles[..], 3456, 2016), (DataSet::Vaihingen, &areas, 344, 398)]
+        {
+            let counts = [Split::Train, Split::Test].map(|split| count(set, files, split));
+            assert_eq!(counts, [train, test], "{set:?}");
+        }
+    }
+
     #[test]
     fn the_public_splits_have_the_published_sizes() {
-        let potsdam: Vec<_> =
-            [(2, 10..=14), (3, 10..=14), (4, 10..=15), (5, 10..=15), (6, 7..=15), (7, 7..=13)]
-                .into_iter()
-                .flat_map(|(row, columns)| {
-                    columns.map(move |column| format!("top_potsdam_{row}_{column}_RGB.tif"))
-                })
-                .collect();
         let areas: Vec<_> = (1..=38).map(|area| format!("top_mosaic_09cm_area{area}.tif")).collect();
         for (set, files, train, test) in
-            [(DataSet::Potsdam, potsdam, 24, 14), (DataSet::Vaihingen, areas, 16, 17)]
+            [(DataSet::Potsdam, potsdam_tiles(), 24, 14), (DataSet::Vaihingen, areas, 16, 17)]
         {
             let count =
                 |split| files.iter().filter(|file| set.split_of(Path::new(file)) == Some(split)).count();

@@ -95,6 +95,7 @@ pub(crate) fn cut(
         record: ChipRecord {
             image,
             label,
+            label_source: order.source.label.as_ref().map(|label| label.name().to_owned()),
             source: order.source.name.clone(),
             window: order.window,
             split: order.split,
@@ -191,7 +192,8 @@ fn label_patch(ids: Array2<u8>, legend: &Legend) -> RawPatch {
     RawPatch { size, bands: vec![(profile, RawValues::UInt8(ids.into_iter().collect()))] }
 }
 
-fn plain_band(index: BandIndex, dtype: DataType, block: Size) -> BandProfile {
+/// A band of which nothing is known but its type.
+pub(crate) fn plain_band(index: BandIndex, dtype: DataType, block: Size) -> BandProfile {
     BandProfile {
         index,
         dtype: Some(dtype),

@@ -1,5 +1,6 @@
+use crate::formats::key;
 use crate::tile::job::{LabelInput, TileJob};
-use crate::{DataSet, Error, Kind, LabelFile, Split, expand, inputs, pair};
+use crate::{DataSet, Error, Kind, LabelFile, LabelVariant, Split, expand, inputs, pair};
 use seg_grid::Observer;
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,12 +19,13 @@ pub(crate) fn gather(job: &TileJob, observer: &dyn Observer) -> Result<Vec<Input
     let apart = job.labels.as_ref().map(|labels| Path::new(&labels.name)).filter(|path| path.is_dir());
     let mut images = once(expand(&job.inputs, Kind::Images, data_set, apart)?, observer);
     let found_labels = match (&job.labels, job.data_set) {
-        (Some(input), _) => label_files(input, data_set)?,
-        (None, Some(set)) => labels_beside(job, set)?,
+        (Some(input), _) => label_files(input, job, observer)?,
+        (None, Some(set)) => labels_beside(job, set, observer)?,
         (None, None) => Vec::new(),
     };
     if let Some(set) = job.data_set {
-        images = usable(set, images, observer);
+        images = usable(job, set, images, observer)?;
+        images = labeled(set, images, &found_labels, observer);
     }
     if images.is_empty() {
         return Err(Error::NoInput);
@@ -53,7 +55,8 @@ fn once(images: Vec<String>, observer: &dyn Observer) -> Vec<String> {
     first
 }
 
-fn label_files(input: &LabelInput, data_set: DataSet) -> Result<Vec<LabelFile>, Error> {
+fn label_files(input: &LabelInput, job: &TileJob, observer: &dyn Observer) -> Result<Vec<LabelFile>, Error> {
+    let data_set = job.data_set.unwrap_or_default();
     let polygons = |name| LabelFile::Polygons { name, attribute: input.attribute.clone() };
     let is_folder = Path::new(&input.name).is_dir();
     if input.attribute.is_some() || (!is_folder && inputs::is_vector_name(&input.name)) {
@@ -61,11 +64,11 @@ fn label_files(input: &LabelInput, data_set: DataSet) -> Result<Vec<LabelFile>, 
         return Ok(names.into_iter().map(polygons).collect());
     }
     let names = expand(std::slice::from_ref(&input.name), Kind::LabelRasters, data_set, None)?;
-    Ok(data_set.preferred(names).into_iter().map(LabelFile::Raster).collect())
+    Ok(chosen_labels(job, data_set, names, observer)?.into_iter().map(LabelFile::Raster).collect())
 }
 
 /// The labels in the folders of a data set that the user named.
-fn labels_beside(job: &TileJob, set: DataSet) -> Result<Vec<LabelFile>, Error> {
+fn labels_beside(job: &TileJob, set: DataSet, observer: &dyn Observer) -> Result<Vec<LabelFile>, Error> {
     let mut labels = Vec::new();
     for folder in job.inputs.iter().filter(|input| Path::new(input).is_dir()) {
         let all = expand(std::slice::from_ref(folder), Kind::LabelRasters, set, None)?;
@@ -75,16 +78,56 @@ fn labels_beside(job: &TileJob, set: DataSet) -> Result<Vec<LabelFile>, Error> {
             all.into_iter().filter(|file| set.is_label(&inside(file)) && !set.is_height(&inside(file))),
         );
     }
-    Ok(set.preferred(labels).into_iter().map(LabelFile::Raster).collect())
+    Ok(chosen_labels(job, set, labels, observer)?.into_iter().map(LabelFile::Raster).collect())
 }
 
-/// The images of a public data set that have a use: one variant of each, and none without published labels.
-fn usable(set: DataSet, images: Vec<String>, observer: &dyn Observer) -> Vec<String> {
+/// The labels of the variant that was asked for, or else one of each ground, and that is told.
+fn chosen_labels(
+    job: &TileJob,
+    set: DataSet,
+    mut labels: Vec<String>,
+    observer: &dyn Observer,
+) -> Result<Vec<String>, Error> {
+    if let Some(variant) = job.variants.label.filter(|_| !labels.is_empty()) {
+        labels.retain(|label| variant.is(set, Path::new(label)));
+        if labels.is_empty() {
+            return Err(Error::NoVariant { what: "label", data_set: set.name(), variant: variant.name() });
+        }
+        return Ok(set.preferred(labels));
+    }
+    let eroded = |labels: &[String]| {
+        labels.iter().filter(|label| LabelVariant::NoBoundary.is(set, Path::new(label))).count()
+    };
+    let all = eroded(&labels);
+    let kept = set.preferred(labels);
+    let left_out = all - eroded(&kept);
+    if left_out > 0 {
+        observer.warning(&format!(
+            "full labels are taken, {left_out} without borders are not; `--label-variant no-boundary` takes those"
+        ));
+    }
+    Ok(kept)
+}
+
+/// The images of a public data set that have a use: one variant of each, and none without published labels or
+/// without a place in the split.
+fn usable(
+    job: &TileJob,
+    set: DataSet,
+    mut images: Vec<String>,
+    observer: &dyn Observer,
+) -> Result<Vec<String>, Error> {
+    if let Some(variant) = job.variants.image.filter(|_| !images.is_empty()) {
+        images.retain(|image| variant.is(set, Path::new(image)));
+        if images.is_empty() {
+            return Err(Error::NoVariant { what: "image", data_set: set.name(), variant: variant.name() });
+        }
+    }
     let all = images.len();
     let mut kept = set.preferred(images);
     if kept.len() < all {
         observer.warning(&format!(
-            "{} images show the same ground as others and were left out; name a folder of one kind to choose",
+            "{} images show the same ground as others and were left out; `--image-variant` chooses",
             all - kept.len()
         ));
     }
@@ -98,5 +141,40 @@ fn usable(set: DataSet, images: Vec<String>, observer: &dyn Observer) -> Vec<Str
             ));
         }
     }
+    with_a_use(job, kept, observer)
+}
+
+/// With a data set's own split, the files that it has no use for are left out.
+fn with_a_use(job: &TileJob, images: Vec<String>, observer: &dyn Observer) -> Result<Vec<String>, Error> {
+    let Some(set) = job.own_split().filter(|_| !images.is_empty()) else { return Ok(images) };
+    let all = images.len();
+    let kept: Vec<_> = images.into_iter().filter(|image| set.split_of(Path::new(image)).is_some()).collect();
+    if kept.is_empty() {
+        return Err(Error::NoOwnSplit { data_set: set.name() });
+    }
+    if kept.len() < all {
+        let left_out = all - kept.len();
+        observer.warning(&format!(
+            "{left_out} images have no place in the split of {} and were left out",
+            set.name()
+        ));
+    }
+    Ok(kept)
+}
+
+/// The archives for participants have no labels of the test images: these are left out where all that lack one
+/// are such.
+fn labeled(set: DataSet, images: Vec<String>, labels: &[LabelFile], observer: &dyn Observer) -> Vec<String> {
+    if !matches!(set, DataSet::Potsdam | DataSet::Vaihingen) || labels.is_empty() {
+        return images;
+    }
+    let keys: BTreeSet<_> = labels.iter().map(|label| key(Path::new(label.name()))).collect();
+    let has_one = |image: &String| keys.contains(&key(Path::new(image)));
+    let (kept, without): (Vec<_>, Vec<_>) = images.iter().cloned().partition(has_one);
+    let of_test = |image: &String| set.split_of(Path::new(image)) == Some(Split::Test);
+    if without.is_empty() || kept.is_empty() || !without.iter().all(of_test) {
+        return images;
+    }
+    observer.warning(&format!("{} test images have no label and were left out", without.len()));
     kept
 }

@@ -1,5 +1,5 @@
 use crate::tile::out_folder::Existing;
-use crate::{DataSet, Shares, Split, SplitBy, Statistics};
+use crate::{DataSet, Shares, Split, SplitBy, Statistics, Variants};
 use seg_gdal::ChipFormat;
 use seg_grid::EdgePolicy;
 use seg_label::{Convention, Tally};
@@ -18,6 +18,8 @@ pub struct TileJob {
     pub convention: Option<Convention>,
     /// The layout of the inputs; tells which files are labels, and the data set's own split.
     pub data_set: Option<DataSet>,
+    /// Which of its files are taken where several show the same ground.
+    pub variants: Variants,
     /// Side of a chip in pixels.
     pub size: usize,
     /// Pixels that neighboring chips share.

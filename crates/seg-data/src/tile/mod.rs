@@ -11,6 +11,7 @@ mod source;
 mod summary;
 mod survey;
 
+pub(crate) use cut::plain_band;
 pub use job::{LabelInput, SplitRequest, TileJob, TileSummary};
 pub use out_folder::Existing;
 pub use run::tile;

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// whole: an error or a cancellation leaves nothing new.
 ///
 /// ```no_run
-/// use seg_data::{Existing, LabelInput, SplitRequest, TileJob, tile};
+/// use seg_data::{Existing, LabelInput, SplitRequest, TileJob, Variants, tile};
 /// use seg_gdal::ChipFormat;
 /// use seg_grid::{EdgePolicy, Silent};
 /// use seg_label::Convention;
@@ -35,6 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///         labels: Some(LabelInput { name: "truth.tif".to_owned(), attribute: None }),
 ///         convention: Convention::of_builtin_legend("potsdam"),
 ///         data_set: None,
+///         variants: Variants::default(),
 ///         size: 512,
 ///         overlap: 64,
 ///         edge: EdgePolicy::Shift,
@@ -84,7 +85,6 @@ fn run(job: &TileJob, observer: &dyn Observer) -> Result<TileSummary, Error> {
     if job.convention.is_none() && inputs.iter().any(|input| input.label.is_some()) {
         return Err(Error::NoLegend);
     }
-    let inputs = with_a_use(job, inputs, observer)?;
     check_outside(&job.out, &inputs)?;
     let out = OutFolder::create(&job.out, job.existing)?;
     let sources = check(job, &inputs, observer)?;
@@ -105,25 +105,6 @@ fn run(job: &TileJob, observer: &dyn Observer) -> Result<TileSummary, Error> {
     let cuts = cut_all(job, &orders, &out, observer)?;
     let gathered = Gathered::new(&sources, &assignment, skipped, tallies, cuts);
     gathered.finish(job, out, observer)
-}
-
-/// With a data set's own split, the files that it has no use for are left out.
-fn with_a_use(job: &TileJob, inputs: Vec<Input>, observer: &dyn Observer) -> Result<Vec<Input>, Error> {
-    let Some(set) = job.own_split() else { return Ok(inputs) };
-    let all = inputs.len();
-    let kept: Vec<_> =
-        inputs.into_iter().filter(|input| set.split_of(Path::new(&input.image)).is_some()).collect();
-    if kept.is_empty() {
-        return Err(Error::NoOwnSplit { data_set: set.name() });
-    }
-    if kept.len() < all {
-        let left_out = all - kept.len();
-        observer.warning(&format!(
-            "{left_out} images have no place in the split of {} and were left out",
-            set.name()
-        ));
-    }
-    Ok(kept)
 }
 
 fn check(job: &TileJob, inputs: &[Input], observer: &dyn Observer) -> Result<Vec<Source>, Error> {

@@ -54,6 +54,7 @@ mod tests {
         ChipRecord {
             image: "a.tif".to_owned(),
             label: None,
+            label_source: None,
             source: source.to_owned(),
             window: Window { x: 0, y: 0, width: 8, height: 8 },
             split: Split::Train,

@@ -9,6 +9,7 @@ use regex::Regex;
 use seg_gdal::{BandIndex, BandSelection, GeoRaster, RawValues, ReadOptions};
 use seg_grid::{DataType, RasterSource as _, Size, Window};
 use seg_label::Legend;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub struct ChipSet {
     split: Split,
     chips: Vec<ChipRecord>,
     classes: Vec<String>,
+    legend: Legend,
     map: ClassMap,
     bands: usize,
     selection: BandSelection,
@@ -51,17 +53,21 @@ impl ChipSet {
         settings.check()?;
         let selection = selection(settings, bands)?;
         let chips = chips(folder, split, settings)?;
-        let legend = read_legend(folder)?;
+        let all = read_legend(folder)?;
         if settings.class_balance > 0.0 {
             check_counted(folder, &chips, "data.class-balance")?;
         }
-        let map = ClassMap::new(folder, &legend, classes, &chips)?;
+        let map = ClassMap::new(folder, &all, classes, &chips)?;
+        let own = classes.iter().filter_map(|name| all.by_name(name)).cloned().collect();
+        let legend =
+            Legend::new(own).map_err(|source| Error::Legend { name: legend_path(folder), source })?;
         let chances = balance::chances(&chips, classes, settings);
         let set = Self {
             folder: folder.to_path_buf(),
             split,
             chips,
             classes: classes.to_vec(),
+            legend,
             map,
             bands,
             selection,
@@ -106,6 +112,19 @@ impl ChipSet {
         files.map(|file| self.folder.join(file))
     }
 
+    /// How many rasters the chips were cut from.
+    pub fn sources(&self) -> usize {
+        self.chips.iter().map(|chip| chip.source.as_str()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The folders that the labels were cut from, as far as the manifest tells.
+    pub fn label_folders(&self) -> BTreeSet<String> {
+        let sources = self.chips.iter().filter_map(|chip| chip.label_source.as_ref());
+        sources
+            .map(|label| Path::new(label).parent().unwrap_or(Path::new("")).display().to_string())
+            .collect()
+    }
+
     /// Width and height of a chip.
     ///
     /// # Panics
@@ -122,6 +141,12 @@ impl ChipSet {
     /// The classes, in the order of their indices.
     pub fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    /// The model's classes with the ids and colors that the folder's legend has for them, in the order of their
+    /// indices.
+    pub const fn legend(&self) -> &Legend {
+        &self.legend
     }
 
     /// The split that the chips are of.
@@ -345,5 +370,9 @@ fn read_legend(folder: &Path) -> Result<Legend, Error> {
         path: path.clone(),
         source,
     })?;
-    Legend::from_toml_str(&text).map_err(|source| Error::Legend { name: path.display().to_string(), source })
+    Legend::from_toml_str(&text).map_err(|source| Error::Legend { name: legend_path(folder), source })
+}
+
+fn legend_path(folder: &Path) -> String {
+    folder.join(Manifest::LEGEND).display().to_string()
 }

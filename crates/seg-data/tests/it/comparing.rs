@@ -15,6 +15,7 @@ fn job(prediction: &str, truth: &str, convention: Option<Convention>) -> Compare
         predictions: vec![prediction.to_owned()],
         truths: vec![LabelFile::Raster(truth.to_owned())],
         convention,
+        eroded: 0,
         threads: 2,
     }
 }
@@ -68,6 +69,22 @@ fn codes_that_are_no_classes_are_an_error_that_lists_them() {
         let error = compare(&job(prediction, truth, Some(by_legend())), &Silent).expect_err("no class");
         assert_eq!(error.to_string(), format!("{bad} has codes that are no classes: 7 (5 pixels)"));
         assert!(error.hint().is_some());
+    }
+}
+
+#[test]
+fn eroded_borders_of_the_truth_count_nowhere_also_across_windows() {
+    let folder = Folder::new();
+    // Wide and tall enough for several windows; a border follows the line between two of them.
+    let size = Size { width: 16_400, height: 520 };
+    let ids: Vec<u8> =
+        (0..size.height).flat_map(|_| (0..size.width).map(|x| u8::from(x >= 16_384))).collect();
+    let truth = folder.raster("truth.tif", size, CORNER, vec![RawValues::UInt8(ids.clone())]);
+    let prediction = folder.raster("classes.tif", size, CORNER, vec![RawValues::UInt8(ids)]);
+    for (eroded, ignored) in [(0, 0), (1, 2 * 520), (3, 6 * 520)] {
+        let job = CompareJob { eroded, ..job(&prediction, &truth, Some(by_legend())) };
+        let matrix = compare(&job, &Silent).expect("compared").matrix;
+        assert_eq!((matrix.ignored(), matrix.pixels()), (ignored, size.area() - ignored), "{eroded}");
     }
 }
 

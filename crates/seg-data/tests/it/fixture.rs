@@ -1,6 +1,6 @@
 //! Small rasters, polygons and jobs.
 
-use seg_data::{Existing, LabelInput, SplitRequest, TileJob};
+use seg_data::{Existing, LabelInput, SplitRequest, TileJob, Variants};
 use seg_gdal::{
     BandIndex, BandProfile, ChipFormat, Crs, GridReference, Interpretation, MaskKind, Palette, RawPatch,
     RawValues, write_chip,
@@ -95,6 +95,7 @@ impl Folder {
             labels: None,
             convention: None,
             data_set: None,
+            variants: Variants::default(),
             size: 32,
             overlap: 8,
             edge: EdgePolicy::Shift,

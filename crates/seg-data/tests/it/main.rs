@@ -5,5 +5,6 @@ mod comparing;
 mod data_sets;
 mod fixture;
 mod loading;
+mod predictions;
 mod tiling;
 mod training_fixture;

@@ -89,6 +89,7 @@ fn write_one(folder: &Folder, number: usize, chip: &Chip) -> ChipRecord {
         image,
         ignored: label.as_ref().map(|_| 0),
         label,
+        label_source: None,
         source: format!("scene{number}.tif"),
         window: Window::whole(size),
         split: chip.split,

@@ -1,0 +1,121 @@
+//! A network tested on chips.
+
+use super::excluded;
+use crate::cli::EvalArgs;
+use crate::context::{Context, Existing};
+use crate::network::NetworkName;
+use crate::progress::Stage;
+use crate::value::ProtocolChoice;
+use seg_data::{ChipSet, DataSettings, PredictionFolder, PredictionStyle};
+use seg_label::Legend;
+use seg_report::{Evaluation, NetworkTest, Report};
+use seg_train::{EvaluateJob, SlidingWindow, TestPlan, evaluate};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+const STAGES: [Stage; 2] = [Stage { name: "check", weight: 2.0 }, Stage { name: "eval", weight: 98.0 }];
+/// The side of the window where neither the user nor the model says one.
+const WINDOW: usize = 512;
+
+/// How long a test took.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Timing {
+    seconds: f64,
+    pub patches_per_second: f64,
+}
+
+/// Tests a network on the chips of a split.
+pub(crate) fn test_network(
+    name: &NetworkName,
+    data: &Path,
+    args: &EvalArgs,
+    context: &Context,
+) -> anyhow::Result<(Report, Timing)> {
+    context.progress.start("eval", &STAGES);
+    let model = name.load(seg_nn::parse_device(&context.device.to_string())?)?;
+    let classes: Vec<_> = model.card.classes.iter().map(|class| class.name.clone()).collect();
+    let settings =
+        DataSettings { bands: args.bands.as_ref().map(|list| list.0.clone()), ..DataSettings::default() };
+    let chips = ChipSet::open(data, args.split.split(), &classes, model.card.input.bands, &settings)?
+        .accepting(&model.card.input.dtypes);
+    let excluded = excluded(&args.exclude, chips.legend())?;
+    let plan = plan(args, model.card.tile_px);
+    let predictions = args.save_predictions.as_ref().map(|folder| {
+        let existing = match context.existing {
+            Existing::Refuse => seg_data::Existing::Refuse,
+            Existing::Replace => seg_data::Existing::Replace,
+        };
+        PredictionFolder::create(folder, existing, &chips, style(chips.legend()))
+    });
+    let predictions = predictions.transpose()?;
+    let job = EvaluateJob {
+        model: &model,
+        chips: &chips,
+        plan: &plan,
+        eroded: args.eroded,
+        threads: context.threads,
+        predictions: predictions.as_ref(),
+    };
+    let started = Instant::now();
+    let matrix = evaluate(&job, &context.progress)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if let Some(predictions) = predictions {
+        predictions.publish()?;
+    }
+    let labels: Vec<_> = chips.label_folders().into_iter().collect();
+    let evaluation = Evaluation {
+        prediction: vec![name.to_string()],
+        truth: vec![data.display().to_string()],
+        excluded,
+        eroded: args.eroded,
+        test: Some(protocol(name, data, &chips, labels, &plan)),
+    };
+    let report = Report::new(chips.legend(), &matrix, &evaluation);
+    Ok((report, Timing { seconds, patches_per_second: chips.len() as f64 / seconds }))
+}
+
+fn plan(args: &EvalArgs, tile: Option<usize>) -> TestPlan {
+    let sliding = SlidingWindow::of_side(args.window.or(tile).unwrap_or(WINDOW));
+    let sliding = SlidingWindow { stride: args.stride.unwrap_or(sliding.stride), ..sliding };
+    match args.protocol {
+        Some(ProtocolChoice::Single) => TestPlan::single(sliding),
+        Some(ProtocolChoice::Paper) => TestPlan::paper(sliding),
+        None => TestPlan { sliding, scales: args.scales.0.clone(), flips: args.tta.flips() },
+    }
+}
+
+/// `LoveDA`'s test takes ids, everything else is looked at.
+fn style(legend: &Legend) -> PredictionStyle {
+    let names = |legend: &Legend| legend.names().map(str::to_owned).collect::<Vec<_>>();
+    if Legend::builtin("loveda").is_some_and(|loveda| names(&loveda) == names(legend)) {
+        PredictionStyle::Ids
+    } else {
+        PredictionStyle::Colors
+    }
+}
+
+fn protocol(
+    name: &NetworkName,
+    data: &Path,
+    chips: &ChipSet,
+    labels: Vec<String>,
+    plan: &TestPlan,
+) -> NetworkTest {
+    NetworkTest {
+        model: name.to_string(),
+        data: data.display().to_string(),
+        split: chips.split().to_string(),
+        labels,
+        images: chips.sources(),
+        patches: chips.len(),
+        window: plan.sliding.side,
+        stride: plan.sliding.stride,
+        scales: plan.scales.clone(),
+        flips: plan.flips.names().iter().map(|&flip| flip.to_owned()).collect(),
+        passes: plan.passes(),
+        averaging: "scores where windows overlap, then probabilities over passes".to_owned(),
+        padding: "0 after normalization at the right and bottom, to the network's multiple; cut off again"
+            .to_owned(),
+    }
+}
