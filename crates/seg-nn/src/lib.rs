@@ -7,6 +7,7 @@
 //! * [`save_checkpoint`] and [`Checkpoint`] write and read networks; [`init_untrained`] makes a new one.
 //! * [`Criterion`] tells how far a network's output is from labels; [`trainable`] lists what may change.
 //! * [`transfer`] starts a network from another one's weights.
+//! * [`import`] reads weights out of other programs' files.
 //! * [`describe`] counts parameters and multiplications.
 //! * [`hash_fill`] makes weights in closed form, to compare activations with a reference program.
 //!
@@ -42,6 +43,7 @@ mod fpn;
 mod groups;
 mod hash_fill;
 mod head;
+pub mod import;
 mod init;
 mod layers;
 mod loss;

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod configs;
 mod gradients;
+mod import;
 mod losses;
 mod parity;
 mod torchscript;
