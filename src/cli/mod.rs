@@ -11,7 +11,9 @@ mod train;
 pub(crate) use eval::EvalArgs;
 pub(crate) use global::{ADVANCED_HEADING, GLOBAL_HEADING, GdalArgs, GlobalArgs};
 pub(crate) use infer::InferArgs;
-pub(crate) use model::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs, ModelPackArgs};
+pub(crate) use model::{
+    ModelArgs, ModelCommand, ModelFetchArgs, ModelImportArgs, ModelInfoArgs, ModelInitArgs, ModelPackArgs,
+};
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};
 pub(crate) use train::TrainArgs;

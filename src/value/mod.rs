@@ -8,13 +8,14 @@ mod length;
 mod memory;
 mod scaling;
 mod setting;
+mod sha256;
 mod split;
 mod tiling;
 
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
-    BlendChoice, DataSetChoice, EdgeChoice, GsdChoice, LogFormat, ProbabilityChoice, ProgressChoice,
-    RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
+    BlendChoice, DataSetChoice, EdgeChoice, FetchChoice, GsdChoice, LogFormat, ProbabilityChoice,
+    ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use key_value::{KeyValue, key_value};
@@ -22,5 +23,6 @@ pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};
 pub(crate) use scaling::scaling;
 pub(crate) use setting::{Setting, setting};
+pub(crate) use sha256::{Sha256, sha256};
 pub(crate) use split::{split_by, split_shares};
 pub(crate) use tiling::{batch, overlap};

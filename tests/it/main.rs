@@ -2,6 +2,8 @@
 
 mod architecture;
 mod cli;
+mod fetch;
+mod import;
 mod infer;
 mod odd_rasters;
 mod program;

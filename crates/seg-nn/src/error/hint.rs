@@ -69,7 +69,7 @@ impl Error {
             }
             Self::Schema { .. } => "use the rs-seg that wrote it, or a newer one",
             Self::Keys { .. } | Self::Shape { .. } => {
-                "the weights and the [model] section in its metadata belong to different networks"
+                "the weights and the [model] section belong to different networks"
             }
             Self::Bands { .. } => "give [input] as many bands as that network has, or train from nothing",
             Self::Structure { .. } => {

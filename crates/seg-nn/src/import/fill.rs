@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::layers::upsample_bilinear;
 
 /// What a network took from weights, and what not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filled {
     /// How many of the network's weights came from there.
     pub taken: usize,

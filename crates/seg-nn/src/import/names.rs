@@ -166,10 +166,10 @@ impl Naming {
 impl std::fmt::Display for Naming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Own => "rs-seg's and CLIP's",
-            Self::Mmseg => "BEMSeg's in mmsegmentation",
-            Self::MmsegResNet => "Semantic FPN's in mmsegmentation",
-            Self::ResNet => "ResNet V1c's in mmclassification",
+            Self::Own => "CLIP and rs-seg",
+            Self::Mmseg => "the authors' BEMSeg",
+            Self::MmsegResNet => "mmsegmentation's Semantic FPN",
+            Self::ResNet => "mmclassification's ResNet V1c",
         })
     }
 }
