@@ -90,8 +90,16 @@ fn the_authors_network_segments_and_goes_on_learning() {
     let run = ground.run(&import);
     assert_eq!((run.code, run.stdout.trim_end()), (Some(0), "net.safetensors"), "{run:?}");
     assert!(run.stderr.contains("beside them and not read: meta, optimizer"), "{run:?}");
-    let infer =
-        ground.run(&["infer", "images/val.vrt", "--model", "net.safetensors", "--overlap", "16", "--out", "classes.tif"]);
+    let infer = ground.run(&[
+        "infer",
+        "images/val.vrt",
+        "--model",
+        "net.safetensors",
+        "--overlap",
+        "16",
+        "--out",
+        "classes.tif",
+    ]);
     assert_eq!(infer.code, Some(0), "{infer:?}");
     let train = ground.try_train("run", &["--init", "net.safetensors", "--set", "train.steps=1"]);
     assert_eq!(train.code, Some(0), "{train:?}");

@@ -37,7 +37,7 @@ pub(crate) fn weights_note(config: &Config, settings: &TrainSettings) -> String 
 }
 
 /// Names that are told one by one before the rest becomes a count.
-const TOLD_ITEMS: usize = 20;
+const TOLD_ITEMS: usize = 8;
 
 /// What was taken over from another network, in words.
 pub(crate) fn transfer_notes(transfer: &Transfer) -> Vec<String> {
