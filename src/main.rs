@@ -17,6 +17,7 @@ mod segment;
 mod stderr;
 mod training;
 mod value;
+mod weights;
 
 use clap::Parser as _;
 use std::process::ExitCode;

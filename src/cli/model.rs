@@ -1,7 +1,7 @@
 //! `rs-seg model`.
 
 use crate::network::NetworkName;
-use crate::value::{StoreChoice, tile_side, tolerance};
+use crate::value::{FetchChoice, Sha256, StoreChoice, sha256, tile_side, tolerance};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -20,6 +20,8 @@ pub(crate) enum ModelCommand {
     Init(ModelInitArgs),
     Pack(ModelPackArgs),
     Check(ModelCheckArgs),
+    Import(ModelImportArgs),
+    Fetch(ModelFetchArgs),
 }
 
 /// Tell a network's parameters, operations, classes and input
@@ -93,3 +95,74 @@ Examples:
     rs-seg model check --golden tests/data/parity/bemseg.safetensors
   On a graphics processor, all errors one by one:
     rs-seg model check --golden FILE --device cuda --json";
+
+/// Take the weights of another program's file
+///
+/// Reads archives of PyTorch (`torch.save` and TorchScript, in whatever precision) and safetensors, without
+/// running any code in them. Known are rs-seg's own names, those of CLIP's residual networks by OpenAI and
+/// `open_clip`, and those of BEMSeg, Semantic FPN and `ResNet`-50 V1c in mmsegmentation.
+///
+/// A whole network becomes a checkpoint, which `rs-seg infer --model` takes. Encoders alone become a file of
+/// weights that a training begins with: `rs-seg train --init`, which brings tables of positions to its network's
+/// size. Weights that are missing or not used are told; a missing one is an error.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = IMPORT_EXAMPLES)]
+pub(crate) struct ModelImportArgs {
+    /// File of weights: RN50.pt, a state dict (.pt, .pth, .safetensors)
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// File to write (.safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Configuration of a whole network [default: what its weights' shapes tell, with the classes of Potsdam where
+    /// there are six and of LoveDA where there are seven]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Draw weights of a whole network that are missing, and tell which
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// Precision of the weights in the file that is written
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    pub store: StoreChoice,
+    /// Checksum that the file must have, as 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    pub sha256: Option<Sha256>,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  OpenAI's CLIP, to begin a training with:
+    rs-seg model import RN50.pt --out clip.safetensors
+    rs-seg train --config configs/bemseg-rn50-potsdam.toml --init clip.safetensors --data chips --out run
+  A network that mmsegmentation trained, ready for inference:
+    rs-seg model import iter_80000.pth --config mine.toml --out net.safetensors";
+
+/// Download weights that trainings begin with
+///
+/// The file goes to a cache: the folder of the variable `RS_SEG_CACHE`, else `$XDG_CACHE_HOME/rs-seg`, else
+/// `~/.cache/rs-seg`. An interrupted download goes on where it was; the file has its name only when its checksum is
+/// right. Its path is printed.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = FETCH_EXAMPLES)]
+pub(crate) struct ModelFetchArgs {
+    /// What to download
+    #[arg(value_name = "NAME")]
+    pub name: FetchChoice,
+    /// Address to download it from [default: OpenAI's]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// File to write [default: one in the cache]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Checksum of another file at --url, as 64 hexadecimal digits [default: that of OpenAI's]
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    pub sha256: Option<Sha256>,
+}
+
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  A training of BEMSeg that begins with OpenAI's CLIP:
+    clip=$(rs-seg model fetch clip-rn50)
+    rs-seg train --config configs/bemseg-rn50-potsdam.toml --init \"$clip\" --data chips --out run
+  From a mirror, to a place of your own:
+    rs-seg model fetch clip-rn50 --url https://mirror.example.org/RN50.pt --out weights/RN50.pt";

@@ -7,7 +7,6 @@ mod eval;
 mod infer;
 mod man;
 mod model;
-mod model_check;
 mod tile;
 mod train;
 

@@ -45,7 +45,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 30] = [
+const FILES: [(&str, &str, Direction, Content); 35] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -75,6 +75,11 @@ const FILES: [(&str, &str, Direction, Content); 30] = [
     ("model init", "out", Output, Model),
     ("model pack", "models", Input, Model),
     ("model pack", "out", Output, Model),
+    ("model import", "input", Input, Model),
+    ("model import", "out", Output, Model),
+    ("model import", "config", Input, Config),
+    ("model fetch", "out", Output, Model),
+    ("model check", "golden", Input, Model),
     ("man", "out", Output, Folder),
 ];
 

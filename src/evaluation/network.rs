@@ -33,7 +33,7 @@ pub(crate) fn test_network(
     context: &Context,
 ) -> anyhow::Result<(Report, Timing)> {
     context.progress.start("eval", &STAGES);
-    let model = name.load(seg_nn::parse_device(&context.device.to_string())?)?;
+    let model = name.load(context.network_device()?)?;
     let classes: Vec<_> = model.card.classes.iter().map(|class| class.name.clone()).collect();
     let settings =
         DataSettings { bands: args.bands.as_ref().map(|list| list.0.clone()), ..DataSettings::default() };

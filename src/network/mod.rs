@@ -2,6 +2,7 @@
 
 mod embedded;
 
+use seg_nn::import::Origin;
 use seg_nn::{Checkpoint, LoadedModel};
 use std::fmt;
 use std::path::PathBuf;
@@ -43,6 +44,14 @@ impl NetworkName {
         match self {
             Self::Default => seg_nn::load_bytes(embedded::NETWORK.to_vec(), DEFAULT, device),
             Self::File(path) => seg_nn::load(path, device),
+        }
+    }
+
+    /// What a training can begin with: the network as it was stored, or weights of another program.
+    pub(crate) fn origin(&self) -> Result<Origin, seg_nn::Error> {
+        match self {
+            Self::Default => self.checkpoint().map(Origin::from),
+            Self::File(path) => Origin::read(path),
         }
     }
 

@@ -12,7 +12,8 @@ use crate::diagnostic::Advice;
 use crate::network::NetworkName;
 use anyhow::Context as _;
 use seg_label::Legend;
-use seg_nn::{Checkpoint, ClassSpec, Config};
+use seg_nn::import::Origin;
+use seg_nn::{ClassSpec, Config};
 use seg_train::{Start, TrainJob, TrainSettings};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub(crate) fn jobs(args: &TrainArgs, context: &Context) -> anyhow::Result<Vec<Tr
     // What a training that goes on began with is in its own checkpoint.
     let goes_on = |folder: &Path| args.resume && seg_train::is_begun(folder);
     let wanted = args.init.as_ref().filter(|_| !folders.iter().all(|folder| goes_on(folder)));
-    let init = wanted.map(|name| anyhow::Ok((Arc::new(name.checkpoint()?), name))).transpose()?;
+    let init = wanted.map(|name| anyhow::Ok((Arc::new(name.origin()?), name))).transpose()?;
     let seeds = args.seeds.iter().map(Some).chain(std::iter::repeat(None));
     let job = |(folder, seed): (&PathBuf, Option<&u64>)| {
         let init = init.as_ref().filter(|_| !goes_on(folder));
@@ -72,11 +73,11 @@ fn check_not_read(args: &TrainArgs, folder: &Path) -> anyhow::Result<()> {
 fn job(
     args: &TrainArgs,
     out: &Path,
-    init: Option<&(Arc<Checkpoint>, &NetworkName)>,
+    init: Option<&(Arc<Origin>, &NetworkName)>,
     device: Device,
     context: &Context,
 ) -> anyhow::Result<TrainJob> {
-    let (config, origin, begun_with) = configuration(args, out, init.map(|(checkpoint, _)| &**checkpoint))?;
+    let (config, origin, begun_with) = configuration(args, out, init.map(|(origin, _)| &**origin))?;
     let mut settings = TrainSettings::of(&config, &origin)?;
     // The run's folder names what runs, so that it is the same when the training goes on elsewhere.
     settings.train.precision = settings.train.precision.on(device);
@@ -96,9 +97,7 @@ fn job(
     let start = match init {
         None if args.resume => Start::Resume,
         None => Start::Fresh { existing },
-        Some((checkpoint, name)) => {
-            Start::From { checkpoint: Arc::clone(checkpoint), name: name.to_string(), existing }
-        }
+        Some((origin, name)) => Start::From { origin: Arc::clone(origin), name: name.to_string(), existing },
     };
     Ok(TrainJob {
         config: settings.effective(&config)?,
@@ -123,7 +122,7 @@ fn with_seed(mut job: TrainJob, seed: u64) -> anyhow::Result<TrainJob> {
 fn configuration(
     args: &TrainArgs,
     out: &Path,
-    init: Option<&Checkpoint>,
+    init: Option<&Origin>,
 ) -> anyhow::Result<(Config, PathBuf, Option<PathBuf>)> {
     let (text, origin, data) = match (&args.config, init) {
         (Some(path), _) => {
@@ -134,7 +133,10 @@ fn configuration(
             (text, path.clone(), None)
         }
         (None, Some(init)) => {
-            let mut config = init.config.clone();
+            let mut config = init.config().cloned().ok_or_else(|| {
+                let what = format!("{} holds encoders alone, which tell no network", init_name(args));
+                Advice::new(what, "give --config with the network that begins with them")
+            })?;
             // What was quicker where that network was trained need not be so here.
             if let Some(train) = &mut config.train {
                 train.insert("precision".to_owned(), "auto".into());

@@ -140,6 +140,14 @@ pub(crate) enum StoreChoice {
     F32,
 }
 
+/// Weights that can be downloaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FetchChoice {
+    /// OpenAI's CLIP with a ResNet-50: RN50.pt, 244 MiB
+    #[value(name = "clip-rn50")]
+    ClipRn50,
+}
+
 impl StoreChoice {
     /// What the checkpoint calls it.
     pub(crate) const fn precision(self) -> StoredPrecision {

@@ -9,14 +9,15 @@ mod memory;
 mod protocol;
 mod scaling;
 mod setting;
+mod sha256;
 mod split;
 mod tiling;
 mod tolerance;
 
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
-    BlendChoice, DataSetChoice, EdgeChoice, GsdChoice, ImageVariantChoice, LabelVariantChoice, LogFormat,
-    ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
+    BlendChoice, DataSetChoice, EdgeChoice, FetchChoice, GsdChoice, ImageVariantChoice, LabelVariantChoice,
+    LogFormat, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use key_value::{KeyValue, key_value};
@@ -25,6 +26,7 @@ pub(crate) use memory::{ByteSize, byte_size};
 pub(crate) use protocol::{FlipChoice, ProtocolChoice, ScaleList, SplitChoice, scales};
 pub(crate) use scaling::scaling;
 pub(crate) use setting::{Setting, setting};
+pub(crate) use sha256::{Sha256, sha256};
 pub(crate) use split::{split_by, split_shares};
 pub(crate) use tiling::{batch, overlap};
 pub(crate) use tolerance::tolerance;

@@ -6,6 +6,8 @@ mod configs;
 mod cuda;
 mod data_sets;
 mod eval;
+mod fetch;
+mod import;
 mod infer;
 mod miniature;
 mod odd_rasters;

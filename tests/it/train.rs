@@ -1,6 +1,6 @@
 //! `rs-seg train` from chips to weights.
 
-mod fixture;
+pub(crate) mod fixture;
 mod refused;
 mod resumed;
 mod variants;

@@ -38,8 +38,17 @@ enum Start {
 /// # Errors
 /// When there is no memory for one of them.
 pub fn initialize(vs: &VarStore, seed: u64) -> Result<(), Error> {
+    initialize_where(vs, seed, |_| true)
+}
+
+/// The same for some of the weights.
+pub(crate) fn initialize_where(
+    vs: &VarStore,
+    seed: u64,
+    wanted: impl Fn(&String) -> bool,
+) -> Result<(), Error> {
     let _no_grad = tch::no_grad_guard();
-    for (key, mut variable) in vs.variables() {
+    for (key, mut variable) in vs.variables().into_iter().filter(|(key, _)| wanted(key)) {
         let values = draw(&key, &variable.size(), seed).map_err(Error::compute("compute first weights"))?;
         variable.f_copy_(&values).map_err(Error::compute("set first weights"))?;
     }

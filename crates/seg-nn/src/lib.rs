@@ -7,6 +7,7 @@
 //! * [`save_checkpoint`] and [`Checkpoint`] write and read networks; [`init_untrained`] makes a new one.
 //! * [`Criterion`] tells how far a network's output is from labels; [`trainable`] lists what may change.
 //! * [`transfer`] starts a network from another one's weights.
+//! * [`import`] reads weights out of other programs' files.
 //! * [`describe`] counts parameters and multiplications.
 //! * [`check_golden`] compares a network with a reference program, tensor by tensor; [`hash_fill`] makes the
 //!   weights that both agree on.
@@ -43,6 +44,7 @@ mod error;
 mod golden;
 mod groups;
 mod hash_fill;
+pub mod import;
 mod init;
 mod layers;
 mod loss;

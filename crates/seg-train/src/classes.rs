@@ -36,12 +36,20 @@ pub(crate) fn weights_note(config: &Config, settings: &TrainSettings) -> String 
     format!("class weights: {}", listed.join(", "))
 }
 
+/// Names that are told one by one before the rest becomes a count.
+const TOLD_ITEMS: usize = 8;
+
 /// What was taken over from another network, in words.
 pub(crate) fn transfer_notes(transfer: &Transfer) -> Vec<String> {
     let mut notes = vec![format!("{} weights taken over", transfer.taken)];
     let mut list = |what: &str, items: &[String]| {
         if !items.is_empty() {
-            notes.push(format!("{what}: {}", items.join(", ")));
+            let told = items[..items.len().min(TOLD_ITEMS)].join(", ");
+            let more = match items.len().saturating_sub(TOLD_ITEMS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            notes.push(format!("{what}: {told}{more}"));
         }
     };
     list("classes kept", &transfer.classes_kept);
@@ -50,6 +58,7 @@ pub(crate) fn transfer_notes(transfer: &Transfer) -> Vec<String> {
         transfer.reinitialized.iter().filter(|key| !of_text_tower(transfer, key)).cloned().collect();
     list("begun anew", &own);
     list("begun anew in part", &transfer.partial);
+    list("not in the network", &transfer.unused);
     if transfer.missing_text_tower {
         notes.push("the text tower begins anew: the network was stored without it".to_owned());
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use seg_data::Batch;
+use seg_nn::import::Origin;
 use seg_nn::{
     BemSeg, Checkpoint, Config, ContrastMemory, Criterion, Losses, Mode, ParameterGroup, TextPart,
     initialize, trainable,
@@ -53,7 +54,7 @@ pub(crate) enum Weights<'a> {
     /// From the seed.
     Drawn,
     /// From another network, as far as they fit.
-    Transferred(&'a Checkpoint),
+    Transferred(&'a Origin),
     /// From the run's own checkpoint, with all that the optimizer knew.
     Resumed(&'a Checkpoint),
 }
@@ -73,7 +74,7 @@ impl Learner {
         let network = BemSeg::new(&vs.root(), config, TextPart::Tower)?;
         initialize(&vs, settings.train.seed)?;
         let transfer = match weights {
-            Weights::Transferred(checkpoint) => Some(seg_nn::transfer(checkpoint, config, &vs)?),
+            Weights::Transferred(origin) => Some(origin.transfer(config, &vs)?),
             Weights::Drawn | Weights::Resumed(_) => None,
         };
         lay_out(&vs).map_err(Error::torch("lay weights out for training"))?;

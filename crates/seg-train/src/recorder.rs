@@ -50,10 +50,11 @@ impl Recorder {
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
         let mut origin = Map::new();
-        if let Start::From { checkpoint, name, .. } = &job.start {
+        if let Start::From { origin: begun_with, name, .. } = &job.start {
             // A name without its folders: where it lay is nobody's business.
             let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
-            let from = json!({"model": name, "fingerprint": checkpoint.fingerprint, "step": checkpoint.step});
+            let (fingerprint, step) = (begun_with.fingerprint(), begun_with.step());
+            let from = json!({"model": name, "fingerprint": fingerprint, "step": step});
             origin.insert("initialized-from".to_owned(), from);
         }
         if let Some(transfer) = begun.transfer {

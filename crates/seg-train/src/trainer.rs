@@ -7,6 +7,7 @@ use std::time::Instant;
 use seg_data::{Batch, Loader, LoaderPlan};
 use seg_grid::Progress;
 use seg_label::Scores;
+use seg_nn::import::Origin;
 use seg_nn::{Checkpoint, Config};
 use tch::Device;
 
@@ -53,8 +54,8 @@ pub enum Start {
     },
     /// The weights of another network, as far as they fit.
     From {
-        /// The network.
-        checkpoint: Arc<Checkpoint>,
+        /// The network, or its encoders.
+        origin: Arc<Origin>,
         /// How the user named it.
         name: String,
         /// What becomes of a training in the folder.
@@ -84,8 +85,8 @@ pub fn train(job: &TrainJob, observer: &dyn TrainObserver) -> Result<TrainSummar
             Training::begin(job, &Weights::Drawn, Existing::Refuse, observer)?
         }
         Start::Fresh { existing } => Training::begin(job, &Weights::Drawn, *existing, observer)?,
-        Start::From { checkpoint, existing, .. } => {
-            Training::begin(job, &Weights::Transferred(checkpoint), *existing, observer)?
+        Start::From { origin, existing, .. } => {
+            Training::begin(job, &Weights::Transferred(origin), *existing, observer)?
         }
     };
     training.run(observer)

@@ -36,7 +36,7 @@ struct Metadata {
 
 /// The schema that this program writes and reads.
 const SCHEMA: u32 = 1;
-const METADATA_KEY: &str = "rs-seg";
+pub(crate) const METADATA_KEY: &str = "rs-seg";
 const EMBEDDINGS_KEY: &str = "class_embeddings";
 /// What the names of training's own tensors start with.
 const TRAINING_PREFIX: &str = "train/";

@@ -15,6 +15,7 @@ use crate::alignment::TextPart;
 use crate::bemseg::BemSeg;
 use crate::config::Config;
 use crate::error::Error;
+use crate::import::WeightsFacts;
 use crate::model::LoadedModel;
 use crate::safetensors_file::{self, TensorFile};
 
@@ -82,9 +83,17 @@ impl Checkpoint {
     }
 
     fn parse(bytes: Cow<'static, [u8]>, path: &Path) -> Result<Self, Error> {
-        let file = TensorFile::new(bytes, path)?;
-        let text = file.metadata.get(METADATA_KEY);
-        let text = text.ok_or_else(|| Error::NotACheckpoint { path: path.to_owned() })?;
+        Self::of_file(TensorFile::new(bytes, path)?, path)
+    }
+
+    /// The same of a file that was looked at already.
+    pub(crate) fn of_file(file: TensorFile, path: &Path) -> Result<Self, Error> {
+        let Some(text) = file.metadata.get(METADATA_KEY) else {
+            return Err(match WeightsFacts::of(&file, path)? {
+                Some(facts) => Error::WeightsOnly { path: path.to_owned(), what: facts.kind.text() },
+                None => Error::NotACheckpoint { path: path.to_owned() },
+            });
+        };
         let metadata = parse_metadata(text, path)?;
         let config = Config::parse(&metadata.config, path).map_err(|error| Error::Metadata {
             path: path.to_owned(),

@@ -24,6 +24,8 @@ pub struct Transfer {
     pub reinitialized: Vec<String>,
     /// Weights of which the new classes' part kept its first values.
     pub partial: Vec<String>,
+    /// Weights that the network does not have.
+    pub unused: Vec<String>,
     /// Whether the network has a text tower and the checkpoint none: it kept its first values then.
     pub missing_text_tower: bool,
     /// Classes that both have by name.
@@ -116,7 +118,8 @@ pub fn transfer(checkpoint: &Checkpoint, config: &Config, vs: &VarStore) -> Resu
         }
     }
     let (classes_kept, classes_new) = classes.names(&config.class);
-    Ok(Transfer { taken, reinitialized, partial, missing_text_tower, classes_kept, classes_new })
+    let unused = Vec::new();
+    Ok(Transfer { taken, reinitialized, partial, unused, missing_text_tower, classes_kept, classes_new })
 }
 
 /// How much of a weight came from the checkpoint.
@@ -206,6 +209,8 @@ fn check_structure(checkpoint: &Checkpoint, config: &Config) -> Result<(), Error
         let model = &config.model;
         let fact = |value: Option<String>| value.unwrap_or_else(|| "not there".to_owned());
         [
+            ("model.encoder.kind", model.encoder.kind.to_string()),
+            ("model.encoder.output-stride", model.encoder.output_stride.to_string()),
             ("model.pool.heads", fact(model.pool.as_ref().map(|pool| pool.heads.to_string()))),
             ("model.text.heads", fact(model.text.as_ref().map(|text| text.heads.to_string()))),
             ("model.text.tokenizer", fact(model.text.as_ref().map(|text| text.tokenizer.to_string()))),

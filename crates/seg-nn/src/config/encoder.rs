@@ -33,6 +33,15 @@ pub enum EncoderKind {
     V1c,
 }
 
+impl std::fmt::Display for EncoderKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Clip => "clip",
+            Self::V1c => "v1c",
+        })
+    }
+}
+
 /// The stride of an encoder's last map where none is given.
 fn coarsest() -> usize {
     32

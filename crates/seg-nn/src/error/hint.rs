@@ -57,9 +57,19 @@ impl Error {
             Self::NotACheckpoint { .. } => {
                 "give a checkpoint that rs-seg wrote, or export the network as TorchScript with a .toml beside it"
             }
+            Self::WeightsOnly { path, .. } => {
+                return Some(format!(
+                    "a training begins with it: `rs-seg train --init {} --config FILE`",
+                    path.display()
+                ));
+            }
+            Self::Import { problem, .. } => problem.hint(),
+            Self::MissingWeights { .. } => {
+                "they belong to another network than the configuration's, or the file is not complete"
+            }
             Self::Schema { .. } => "use the rs-seg that wrote it, or a newer one",
             Self::Keys { .. } | Self::Shape { .. } => {
-                "the weights and the [model] section in its metadata belong to different networks"
+                "the weights and the [model] section belong to different networks"
             }
             Self::Bands { .. } => "give [input] as many bands as that network has, or train from nothing",
             Self::Structure { .. } => {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tch::TchError;
 
+use crate::import::ImportProblem;
+
 /// What this crate could not do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -161,6 +163,30 @@ pub enum Error {
     NotACheckpoint {
         /// The file.
         path: PathBuf,
+    },
+    /// A file of weights that trainings begin with stands where a network is needed.
+    #[error("{} holds {what}, no whole network", path.display())]
+    WeightsOnly {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        what: &'static str,
+    },
+    /// Weights of another program that cannot be had.
+    #[error("cannot take the weights of {}: {problem}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        problem: ImportProblem,
+    },
+    /// Weights of another program that are not all that a network needs.
+    #[error("{} lacks weights: {}", path.display(), list_keys(missing, &[]))]
+    MissingWeights {
+        /// The file.
+        path: PathBuf,
+        /// Keys that the network has and the file lacks.
+        missing: Vec<String>,
     },
     /// A checkpoint of another schema.
     #[error("{} is a checkpoint of schema {found}, this rs-seg reads schema {supported}", path.display())]

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod configs;
+mod import;
 mod losses;
 mod parity;
 mod torchscript;

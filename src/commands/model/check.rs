@@ -20,7 +20,7 @@ const GROUPS: [(&str, &str); 7] = [
 const LISTED: usize = 8;
 
 /// Compares a network with a reference.
-pub(crate) fn run(args: &ModelCheckArgs, context: &Context) -> anyhow::Result<()> {
+pub(super) fn run(args: &ModelCheckArgs, context: &Context) -> anyhow::Result<()> {
     let device = context.network_device()?;
     // With one thread libtorch takes other routines, whose rounding gradients show a hundredfold.
     seg_torch::set_intra_op_threads(context.threads.clamp(2, usize::from(u16::MAX)) as u16);

@@ -1,31 +1,29 @@
-//! `rs-seg model`.
+//! `rs-seg model info`.
 
-use super::model_check;
-use crate::cli::{ModelArgs, ModelCommand, ModelInfoArgs, ModelInitArgs, ModelPackArgs};
+use crate::cli::ModelInfoArgs;
 use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
-use seg_nn::{Config, InputFacts, ModelFacts, Packing, StoredTower};
+use seg_nn::import::WeightsFacts;
+use seg_nn::{Config, InputFacts, ModelFacts};
 use serde_json::{Value, json};
 use tch::Device;
 
-/// Looks at networks and makes them.
-pub(crate) fn run(args: &ModelArgs, context: &Context) -> anyhow::Result<()> {
-    match &args.command {
-        ModelCommand::Info(args) => info(args, context),
-        ModelCommand::Init(args) => init(args, context),
-        ModelCommand::Pack(args) => pack(args, context),
-        ModelCommand::Check(args) => model_check::run(args, context),
-    }
-}
-
-fn info(args: &ModelInfoArgs, context: &Context) -> anyhow::Result<()> {
+/// Tells what a network is.
+pub(super) fn run(args: &ModelInfoArgs, context: &Context) -> anyhow::Result<()> {
     let ending = match &args.model {
         NetworkName::Default => Some("safetensors"),
         NetworkName::File(path) => path.extension().and_then(|ending| ending.to_str()),
     };
     let facts = match (ending, &args.model) {
         (Some("toml"), NetworkName::File(path)) => seg_nn::describe(&Config::read(path)?, args.size)?,
-        (Some("safetensors"), name) => of_checkpoint(name, args.size)?,
+        (Some("safetensors"), name) => {
+            if let NetworkName::File(path) = name
+                && let Some(facts) = WeightsFacts::read(path)?
+            {
+                return weights_info(&facts, context);
+            }
+            of_checkpoint(name, args.size)?
+        }
         (_, name) => return script_info(name, context),
     };
     match context.format {
@@ -43,6 +41,28 @@ fn of_checkpoint(name: &NetworkName, size: usize) -> anyhow::Result<ModelFacts> 
         training.insert("provenance".to_owned(), checkpoint.provenance.into());
     }
     Ok(facts)
+}
+
+/// What a file of weights says of itself: there is no network to be counted.
+fn weights_info(facts: &WeightsFacts, context: &Context) -> anyhow::Result<()> {
+    match context.format {
+        ResultFormat::Json => context.printer.json(&json!({
+            "weights": facts.kind,
+            "source": facts.source,
+            "sha256": facts.sha256,
+            "tensors": facts.tensors,
+            "parameters": facts.parameters,
+        })),
+        ResultFormat::Text => context.printer.data(format_args!(
+            "weights of {}, to begin a training with (`rs-seg train --init`)\n  \
+             parameters   {:.2} M in {} tensors\n  source       {}, sha256 {}",
+            facts.kind.text(),
+            facts.parameters as f64 / 1e6,
+            facts.tensors,
+            facts.source,
+            facts.sha256,
+        )),
+    }
 }
 
 /// What the description beside a TorchScript file says; its program cannot be counted.
@@ -73,32 +93,6 @@ fn script_info(name: &NetworkName, context: &Context) -> anyhow::Result<()> {
             let lines = [card.name, "  TorchScript: parameters and operations cannot be counted".to_owned()];
             context.printer.data([lines.join("\n"), input_text(&input), classes_text(&classes)].join("\n"))
         }
-    }
-}
-
-fn init(args: &ModelInitArgs, context: &Context) -> anyhow::Result<()> {
-    context.check_output(&args.out)?;
-    let config = Config::read(&args.config)?;
-    seg_nn::init_untrained(&config, args.seed, &args.out)?;
-    context.printer.note("untrained: what it predicts means nothing before it is trained");
-    let outputs = json!({"model": args.out.display().to_string()});
-    context.progress.result(&outputs);
-    match context.format {
-        ResultFormat::Json => context.printer.json(&json!({"outputs": outputs, "seed": args.seed})),
-        ResultFormat::Text => context.printer.data(args.out.display()),
-    }
-}
-
-fn pack(args: &ModelPackArgs, context: &Context) -> anyhow::Result<()> {
-    context.check_output(&args.out)?;
-    let checkpoints = args.models.iter().map(NetworkName::checkpoint).collect::<Result<Vec<_>, _>>()?;
-    let text_tower = if args.keep_text_tower { StoredTower::Kept } else { StoredTower::LeftOut };
-    seg_nn::pack(&checkpoints, Packing { precision: args.store.precision(), text_tower }, &args.out)?;
-    let outputs = json!({"model": args.out.display().to_string()});
-    context.progress.result(&outputs);
-    match context.format {
-        ResultFormat::Json => context.printer.json(&json!({"outputs": outputs})),
-        ResultFormat::Text => context.printer.data(args.out.display()),
     }
 }
 
