@@ -1,7 +1,7 @@
 //! Types of values, by the types that clap parses them into.
 
 use crate::network::NetworkName;
-use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, ScaleList, Setting};
+use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, ScaleList, Setting, Sha256};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
 use seg_run::{Batch, Overlap, Scaling};
@@ -65,6 +65,7 @@ impl Kind {
         let known = [
             (TypeId::of::<String>(), Self::String),
             (TypeId::of::<SplitBy>(), Self::String),
+            (TypeId::of::<Sha256>(), Self::String),
             (TypeId::of::<PathBuf>(), Self::Path),
             (TypeId::of::<NetworkName>(), Self::Path),
             (TypeId::of::<usize>(), Self::Integer),

@@ -3,8 +3,8 @@
 //! # References
 //! Liu and Wang, Remote Sens. 2024, 16, 2289, sections 3.2 and 3.3, equations (1) to (4).
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use crate::card::ClassSpec;
 use crate::clip::{AttentionPool, TextTower, tokenize};
@@ -108,9 +108,13 @@ impl Alignment {
     }
 
     /// The same with the text tower's output in place of the tower.
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        let embeddings = Weight::new(self.text.embeddings()?.f_detach()?);
-        Ok(Self { text: ClassText::Embeddings(embeddings), ..self.clone() })
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let embeddings = Weight::new(self.text.embeddings()?).for_inference(kind)?;
+        Ok(Self {
+            attnpool: self.attnpool.for_inference(kind)?,
+            text: ClassText::Embeddings(embeddings),
+            fusion: self.fusion.as_ref().map(|fusion| fusion.for_inference(kind)).transpose()?,
+        })
     }
 }
 
@@ -161,6 +165,20 @@ impl Fusion {
         tap.record("v_post", &v_post);
         let v = x.f_add(&v_post.f_mul(&image.gamma_v)?)?;
         Ok((t, v))
+    }
+}
+
+impl Fusion {
+    fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let image = |image: &ImageFusion| -> Forward<ImageFusion> {
+            let stack = image.bff_image.as_ref().map(|stack| stack.for_inference(kind)).transpose()?;
+            Ok(ImageFusion { gamma_v: image.gamma_v.for_inference(kind)?, bff_image: stack })
+        };
+        Ok(Self {
+            gamma_t: self.gamma_t.for_inference(kind)?,
+            bff_text: self.bff_text.for_inference(kind)?,
+            image: self.image.as_ref().map(image).transpose()?,
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 //! Liu and Wang, Remote Sens. 2024, 16, 2289, section 3.2, equations (1) to (3). The paper's text normalizes
 //! after each sum, the authors' code before; this follows the code.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use crate::config::FusionConfig;
 use crate::groups::ParameterGroup;
@@ -69,6 +69,21 @@ impl ContextDecoder {
         let xs = self.layers.iter().try_fold(xs, |xs, layer| layer.forward(&xs, &memory, mode))?;
         self.out_proj.forward(&self.out_norm.forward(&xs)?) // (B, N, W) -> (B, N, D)
     }
+
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let layers =
+            self.layers.iter().map(|layer| layer.for_inference(kind)).collect::<Forward<Vec<_>>>()?;
+        Ok(Self {
+            kv_in_norm: self.kv_in_norm.for_inference(kind)?,
+            kv_in_proj: self.kv_in_proj.for_inference(kind)?,
+            kv_mid_norm: self.kv_mid_norm.for_inference(kind)?,
+            q_in_norm: self.q_in_norm.for_inference(kind)?,
+            q_in_proj: self.q_in_proj.for_inference(kind)?,
+            layers,
+            out_norm: self.out_norm.for_inference(kind)?,
+            out_proj: self.out_proj.for_inference(kind)?,
+        })
+    }
 }
 
 impl DecoderLayer {
@@ -111,5 +126,24 @@ impl DecoderLayer {
         let ys = self.fc1.forward(&self.norm3.forward(&xs)?)?.f_gelu("none")?; // (B, N, W) -> (B, N, 4 W)
         let ys = self.fc2.forward(&drop(ys)?)?; // (B, N, 4 W) -> (B, N, W)
         xs.f_add(&drop(ys)?)
+    }
+
+    fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        Ok(Self {
+            norm1: self.norm1.for_inference(kind)?,
+            norm2: self.norm2.for_inference(kind)?,
+            norm3: self.norm3.for_inference(kind)?,
+            self_q: self.self_q.for_inference(kind)?,
+            self_k: self.self_k.for_inference(kind)?,
+            self_v: self.self_v.for_inference(kind)?,
+            self_o: self.self_o.for_inference(kind)?,
+            cross_q: self.cross_q.for_inference(kind)?,
+            cross_k: self.cross_k.for_inference(kind)?,
+            cross_v: self.cross_v.for_inference(kind)?,
+            cross_o: self.cross_o.for_inference(kind)?,
+            fc1: self.fc1.for_inference(kind)?,
+            fc2: self.fc2.for_inference(kind)?,
+            ..*self
+        })
     }
 }

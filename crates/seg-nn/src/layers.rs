@@ -97,9 +97,9 @@ impl Weight {
         Self(tensor)
     }
 
-    /// The same weight without gradient, laid out channels-last where it is a convolution's.
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        let detached = self.0.f_detach()?;
+    /// The same weight without gradient, of the kind, and laid out channels-last where it is a convolution's.
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let detached = self.0.f_detach()?.f_to_kind(kind)?;
         if detached.dim() != 4 {
             return Ok(Self(detached));
         }
@@ -156,9 +156,9 @@ impl Conv2d {
         xs.f_conv2d(&self.weight, self.bias.as_deref(), stride, padding, dilation, self.groups)
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        let bias = self.bias.as_ref().map(Weight::for_inference).transpose()?;
-        Ok(Self { weight: self.weight.for_inference()?, bias, ..*self })
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let bias = self.bias.as_ref().map(|bias| bias.for_inference(kind)).transpose()?;
+        Ok(Self { weight: self.weight.for_inference(kind)?, bias, ..*self })
     }
 }
 
@@ -214,9 +214,9 @@ impl ConvNorm {
     }
 
     /// The same map in eval mode as one convolution, computed in double precision.
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
         let Some(norm) = &self.norm else {
-            return Ok(Self { conv: self.conv.for_inference()?, norm: None });
+            return Ok(Self { conv: self.conv.for_inference(kind)?, norm: None });
         };
         let double = |weight: &Weight| weight.f_detach()?.f_to_kind(Kind::Double);
         let deviation = double(&norm.running_var)?.f_add_scalar(NORM_EPS)?.f_sqrt()?;
@@ -224,8 +224,8 @@ impl ConvNorm {
         let bias = double(&norm.bias)?.f_sub(&double(&norm.running_mean)?.f_mul(&scale)?)?;
         let weight = double(&self.conv.weight)?.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
         let conv = Conv2d {
-            weight: Weight(weight.f_to_kind(Kind::Float)?).for_inference()?,
-            bias: Some(Weight(bias.f_to_kind(Kind::Float)?)),
+            weight: Weight(weight).for_inference(kind)?,
+            bias: Some(Weight(bias).for_inference(kind)?),
             ..self.conv
         };
         Ok(Self { conv, norm: None })
@@ -241,6 +241,11 @@ impl Linear {
     pub(crate) fn forward(&self, xs: &Tensor) -> Forward {
         xs.f_linear(&self.weight, self.bias.as_deref())
     }
+
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let bias = self.bias.as_ref().map(|bias| bias.for_inference(kind)).transpose()?;
+        Ok(Self { weight: self.weight.for_inference(kind)?, bias })
+    }
 }
 
 impl LayerNorm {
@@ -250,6 +255,10 @@ impl LayerNorm {
 
     pub(crate) fn forward(&self, xs: &Tensor) -> Forward {
         xs.f_layer_norm(self.weight.size(), Some(&*self.weight), Some(&*self.bias), NORM_EPS, true)
+    }
+
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        Ok(Self { weight: self.weight.for_inference(kind)?, bias: self.bias.for_inference(kind)? })
     }
 }
 
@@ -308,7 +317,7 @@ mod tests {
         crate::hash_fill_all(&vs, 1, 0.5).unwrap();
         let xs = Tensor::arange(2 * 3 * 8 * 8, (Kind::Float, Device::Cpu)).sin().view([2, 3, 8, 8]);
         let expected = unit.forward(&xs, Mode::Eval).unwrap();
-        let folded = unit.for_inference().unwrap();
+        let folded = unit.for_inference(Kind::Float).unwrap();
         assert!(folded.norm.is_none());
         let difference = (folded.forward(&xs, Mode::Eval).unwrap() - expected).abs().max();
         assert!(difference.double_value(&[]) < 1e-6, "{difference}");

@@ -55,7 +55,7 @@ mod tap;
 mod torchscript;
 
 pub use alignment::TextPart;
-pub use bemseg::{BemSeg, BemSegOutput};
+pub use bemseg::{BemSeg, BemSegOutput, InferencePrecision};
 pub use card::{ClassSpec, InputSpec, ModelCard, OutputKind};
 pub use checkpoint::{
     Checkpoint, CheckpointContents, Packing, StoredPrecision, StoredTower, Transfer, init_untrained, pack,

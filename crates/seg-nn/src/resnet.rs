@@ -5,8 +5,8 @@
 //! arXiv:2103.00020, section 2.4. V1c's stem: He et al.: Bag of tricks. arXiv:1812.01187, section 4. Dilated last
 //! stages: Chen et al., arXiv:1706.05587, section 3.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use crate::config::{EncoderConfig, EncoderKind, Stage};
 use crate::layers::{ConvNorm, ConvShape, Forward, Mode, average_pool};
@@ -88,14 +88,15 @@ impl ResNet {
         Ok([x1, x2, x3, x4])
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        let stage =
-            |blocks: &[Bottleneck]| blocks.iter().map(Bottleneck::for_inference).collect::<Forward<Vec<_>>>();
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let stage = |blocks: &[Bottleneck]| {
+            blocks.iter().map(|unit| unit.for_inference(kind)).collect::<Forward<Vec<_>>>()
+        };
         Ok(Self {
             kind: self.kind,
-            conv1: self.conv1.for_inference()?,
-            conv2: self.conv2.for_inference()?,
-            conv3: self.conv3.for_inference()?,
+            conv1: self.conv1.for_inference(kind)?,
+            conv2: self.conv2.for_inference(kind)?,
+            conv3: self.conv3.for_inference(kind)?,
             layer1: stage(&self.layer1)?,
             layer2: stage(&self.layer2)?,
             layer3: stage(&self.layer3)?,
@@ -154,12 +155,12 @@ impl Bottleneck {
         ys.f_add_(&identity)?.f_relu_()
     }
 
-    fn for_inference(&self) -> Forward<Self> {
+    fn for_inference(&self, kind: Kind) -> Forward<Self> {
         Ok(Self {
-            conv1: self.conv1.for_inference()?,
-            conv2: self.conv2.for_inference()?,
-            conv3: self.conv3.for_inference()?,
-            downsample: self.downsample.as_ref().map(ConvNorm::for_inference).transpose()?,
+            conv1: self.conv1.for_inference(kind)?,
+            conv2: self.conv2.for_inference(kind)?,
+            conv3: self.conv3.for_inference(kind)?,
+            downsample: self.downsample.as_ref().map(|unit| unit.for_inference(kind)).transpose()?,
             pool: self.pool,
         })
     }

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, Axis, s};
 use seg_data::{ChipSet, InputScale};
 use seg_grid::{EdgePolicy, Observer, Size, TileGrid, Window};
 use seg_label::{ConfusionMatrix, Legend};
-use seg_nn::{BemSeg, SegModel};
+use seg_nn::{BemSeg, InferencePrecision, SegModel};
 
 use crate::chip_work::ChipWork;
 use crate::{Error, tensor};
@@ -45,7 +45,7 @@ pub(crate) fn validate(
     plan: &ValidationPlan,
     observer: &dyn Observer,
 ) -> Result<Validation, Error> {
-    let network = network.prepare()?;
+    let network = network.prepare(InferencePrecision::F32)?;
     let mut total = Validation { matrix: ConfusionMatrix::new(plan.legend), picture: None };
     let work = ChipWork {
         network: &network,

@@ -12,7 +12,7 @@ use tch::{Device, Tensor};
 
 use super::{EMBEDDINGS_KEY, METADATA_KEY, Metadata, SCHEMA, TRAINING_PREFIX, is_text_tower};
 use crate::alignment::TextPart;
-use crate::bemseg::BemSeg;
+use crate::bemseg::{BemSeg, InferencePrecision};
 use crate::config::Config;
 use crate::error::Error;
 use crate::import::WeightsFacts;
@@ -61,7 +61,7 @@ pub(crate) fn load_for_inference(checkpoint: Checkpoint, device: Device) -> Resu
     let vs = VarStore::new(device);
     let network = BemSeg::new(&vs.root(), &checkpoint.config, checkpoint.text_part())?;
     checkpoint.fill(&vs)?;
-    let network = Box::new(network.prepare()?);
+    let network = Box::new(network.prepare(InferencePrecision::F32)?);
     Ok(LoadedModel { card: checkpoint.config.card(), network, fingerprint: checkpoint.fingerprint })
 }
 

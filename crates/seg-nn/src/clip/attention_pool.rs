@@ -59,6 +59,17 @@ impl AttentionPool {
         Ok(Embeddings { global, dense: dense.f_reshape([batch, -1, height, width])? })
     }
 
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        Ok(Self {
+            positional_embedding: self.positional_embedding.for_inference(kind)?,
+            k_proj: self.k_proj.for_inference(kind)?,
+            q_proj: self.q_proj.for_inference(kind)?,
+            v_proj: self.v_proj.for_inference(kind)?,
+            c_proj: self.c_proj.for_inference(kind)?,
+            ..*self
+        })
+    }
+
     /// The table of positions for a grid of h × w places: (1 + h w, C).
     fn positions(&self, size: [i64; 2]) -> Forward {
         let table = &self.positional_embedding;

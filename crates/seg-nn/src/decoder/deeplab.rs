@@ -4,11 +4,11 @@
 //! Chen et al.: Encoder-decoder with atrous separable convolution for semantic image segmentation. ECCV 2018,
 //! arXiv:1802.02611.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use super::aux_head::AuxHead;
-use super::units::{ConvUnit, SeparableUnit};
+use super::units::{ConvUnit, SeparableUnit, dropped};
 use crate::config::AtrousPoolingConfig;
 use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_bilinear};
 
@@ -70,20 +70,21 @@ impl AtrousPooling {
         let ys = upsample_bilinear(&ys, [height, width])?; // (B, width, H/8, W/8) -> (B, width, H/4, W/4)
         let ys = Tensor::f_cat(&[ys, fine], 1)?; // (B, width + fine, H/4, W/4)
         let ys = self.refine.iter().try_fold(ys, |ys, unit| unit.forward(&ys, mode))?; // (B, width, H/4, W/4)
-        let ys = if mode.is_train() { ys.f_feature_dropout(self.dropout, true)? } else { ys };
+        let ys = dropped(&ys, self.dropout, mode)?;
         self.classify.forward(&ys) // (B, K, H/4, W/4)
     }
 
     /// The same without the auxiliary head, which only training has.
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
         Ok(Self {
-            image: self.image.for_inference()?,
-            near: self.near.for_inference()?,
-            far: self.far.iter().map(SeparableUnit::for_inference).collect::<Forward<Vec<_>>>()?,
-            bottleneck: self.bottleneck.for_inference()?,
-            fine: self.fine.for_inference()?,
-            refine: [self.refine[0].for_inference()?, self.refine[1].for_inference()?],
-            classify: self.classify.for_inference()?,
+            image: self.image.for_inference(kind)?,
+            near: self.near.for_inference(kind)?,
+            far: self.far.iter().map(|unit| unit.for_inference(kind)).collect::<Forward<Vec<_>>>()?,
+            bottleneck: self.bottleneck.for_inference(kind)?,
+            fine: self.fine.for_inference(kind)?,
+            refine: [self.refine[0].for_inference(kind)?, self.refine[1].for_inference(kind)?],
+            // Close decisions need the digits that a lower precision lacks.
+            classify: self.classify.for_inference(Kind::Float)?,
             aux: None,
             dropout: self.dropout,
         })

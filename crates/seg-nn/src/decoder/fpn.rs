@@ -3,8 +3,8 @@
 //! # References
 //! Lin et al.: Feature pyramid networks for object detection. CVPR 2017, arXiv:1612.03144.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use crate::layers::{Bias, Conv2d, ConvShape, Forward};
 
@@ -36,9 +36,14 @@ impl Fpn {
         Ok([smooth(0, &y2)?, smooth(1, &y3)?, smooth(2, &y4)?, smooth(3, &y5)?])
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
         let all = |[a, b, c, d]: &[Conv2d; 4]| -> Forward<[Conv2d; 4]> {
-            Ok([a.for_inference()?, b.for_inference()?, c.for_inference()?, d.for_inference()?])
+            Ok([
+                a.for_inference(kind)?,
+                b.for_inference(kind)?,
+                c.for_inference(kind)?,
+                d.for_inference(kind)?,
+            ])
         };
         Ok(Self { lateral: all(&self.lateral)?, smooth: all(&self.smooth)? })
     }

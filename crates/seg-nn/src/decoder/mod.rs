@@ -7,8 +7,8 @@ mod pspnet;
 mod semantic_fpn;
 mod units;
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 pub(crate) use deeplab::AtrousPooling;
 pub(crate) use fpn::Fpn;
@@ -63,11 +63,11 @@ impl Decoder {
         Ok(Decoded { logits, aux: aux.transpose()? })
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
         Ok(match self {
-            Self::SemanticFpn(decoder) => Self::SemanticFpn(Box::new(decoder.for_inference()?)),
-            Self::PyramidPooling(decoder) => Self::PyramidPooling(Box::new(decoder.for_inference()?)),
-            Self::AtrousPooling(decoder) => Self::AtrousPooling(Box::new(decoder.for_inference()?)),
+            Self::SemanticFpn(decoder) => Self::SemanticFpn(Box::new(decoder.for_inference(kind)?)),
+            Self::PyramidPooling(decoder) => Self::PyramidPooling(Box::new(decoder.for_inference(kind)?)),
+            Self::AtrousPooling(decoder) => Self::AtrousPooling(Box::new(decoder.for_inference(kind)?)),
         })
     }
 }

@@ -3,11 +3,11 @@
 //! # References
 //! Zhao et al.: Pyramid scene parsing network. CVPR 2017, arXiv:1612.01105.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use super::aux_head::AuxHead;
-use super::units::ConvUnit;
+use super::units::{ConvUnit, dropped};
 use crate::config::PyramidPoolingConfig;
 use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_bilinear};
 
@@ -59,17 +59,18 @@ impl PyramidPooling {
         }
         let ys = Tensor::f_cat(&maps, 1)?; // (B, C4 + levels width, H/8, W/8)
         let ys = self.bottleneck.forward(&ys, mode)?; // (B, width, H/8, W/8)
-        let ys = if mode.is_train() { ys.f_feature_dropout(self.dropout, true)? } else { ys };
+        let ys = dropped(&ys, self.dropout, mode)?;
         self.classify.forward(&ys) // (B, K, H/8, W/8)
     }
 
     /// The same without the auxiliary head, which only training has.
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        let level = |level: &Level| Ok(Level { bins: level.bins, unit: level.unit.for_inference()? });
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let level = |level: &Level| Ok(Level { bins: level.bins, unit: level.unit.for_inference(kind)? });
         Ok(Self {
             levels: self.levels.iter().map(level).collect::<Forward<Vec<_>>>()?,
-            bottleneck: self.bottleneck.for_inference()?,
-            classify: self.classify.for_inference()?,
+            bottleneck: self.bottleneck.for_inference(kind)?,
+            // Close decisions need the digits that a lower precision lacks.
+            classify: self.classify.for_inference(Kind::Float)?,
             aux: None,
             dropout: self.dropout,
         })

@@ -3,11 +3,11 @@
 //! # References
 //! Kirillov et al.: Panoptic feature pyramid networks. CVPR 2019, arXiv:1901.02446, section 3 (Semantic FPN).
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use super::fpn::Fpn;
-use super::units::ConvUnit;
+use super::units::{ConvUnit, dropped};
 use crate::config::SemanticFpnConfig;
 use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_bilinear};
 use crate::tap::Tap;
@@ -45,8 +45,8 @@ impl SemanticFpn {
         self.head.forward(&maps, mode)
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        Ok(Self { fpn: self.fpn.for_inference()?, head: self.head.for_inference()? })
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        Ok(Self { fpn: self.fpn.for_inference(kind)?, head: self.head.for_inference(kind)? })
     }
 }
 
@@ -78,19 +78,19 @@ impl SemanticFpnHead {
             })?;
             total = total.f_add(&ys)?;
         }
-        if mode.is_train() {
-            total = total.f_feature_dropout(self.dropout, true)?;
-        }
+        let total = dropped(&total, self.dropout, mode)?;
         self.classify.forward(&total) // (B, width, H/4, W/4) -> (B, K, H/4, W/4)
     }
 
-    fn for_inference(&self) -> Forward<Self> {
-        let level =
-            |units: &[ConvUnit]| units.iter().map(ConvUnit::for_inference).collect::<Forward<Vec<_>>>();
+    fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        let level = |units: &[ConvUnit]| {
+            units.iter().map(|unit| unit.for_inference(kind)).collect::<Forward<Vec<_>>>()
+        };
         let [a, b, c, d] = &self.scale;
         Ok(Self {
             scale: [level(a)?, level(b)?, level(c)?, level(d)?],
-            classify: self.classify.for_inference()?,
+            // Close decisions need the digits that a lower precision lacks.
+            classify: self.classify.for_inference(Kind::Float)?,
             dropout: self.dropout,
         })
     }

@@ -1,7 +1,7 @@
 //! Convolutions with batch norm and `ReLU`, which the heads are built of.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use crate::layers::{ConvNorm, ConvShape, Forward, Mode};
 
@@ -28,8 +28,8 @@ impl ConvUnit {
         self.0.forward(xs, mode)?.f_relu_()
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        Ok(Self(self.0.for_inference()?))
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        Ok(Self(self.0.for_inference(kind)?))
     }
 }
 
@@ -45,7 +45,18 @@ impl SeparableUnit {
         self.pointwise.forward(&self.depthwise.forward(xs, mode)?, mode) // (B, C, H, W) -> (B, O, H, W)
     }
 
-    pub(crate) fn for_inference(&self) -> Forward<Self> {
-        Ok(Self { depthwise: self.depthwise.for_inference()?, pointwise: self.pointwise.for_inference()? })
+    pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
+        Ok(Self {
+            depthwise: self.depthwise.for_inference(kind)?,
+            pointwise: self.pointwise.for_inference(kind)?,
+        })
+    }
+}
+
+/// What a classifier sees: in training without a share of the channels, otherwise in float32.
+pub(super) fn dropped(xs: &Tensor, share: f64, mode: Mode) -> Forward {
+    match mode {
+        Mode::Train => xs.f_feature_dropout(share, true),
+        Mode::Eval => xs.f_to_kind(Kind::Float),
     }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use seg_nn::{BemSeg, Config, SegModel as _, TextPart, check_golden, hash_fill_all};
+use seg_nn::{BemSeg, Config, InferencePrecision, SegModel as _, TextPart, check_golden, hash_fill_all};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
@@ -90,9 +90,29 @@ fn prepared_networks_equal_the_reference() {
         let (image, logits4) = (&golden.tensors["input"], &golden.tensors["eval/logits4"]);
         let (_, _, height, width) = image.size4().unwrap();
         let expected = logits4.upsample_bilinear2d([height, width], false, None, None); // -> (B, K, H, W)
-        let scores = golden.network.prepare().unwrap().forward(image).unwrap();
+        let scores = golden.network.prepare(InferencePrecision::F32).unwrap().forward(image).unwrap();
         let error = relative_error(scores.tensor(), &expected);
         assert!(error <= TOLERANCE, "{}: {error:.2e}", path.display());
+    }
+}
+
+#[test]
+fn a_lower_precision_decides_alike() {
+    let _no_grad = tch::no_grad_guard();
+    for path in own_goldens() {
+        let golden = Golden::read(&path);
+        let image = &golden.tensors["input"];
+        let scores = |precision| {
+            let network = golden.network.prepare(precision).unwrap();
+            network.forward(image).unwrap().tensor().shallow_clone() // (B, K, H, W)
+        };
+        let (exact, rounded) = (scores(InferencePrecision::F32), scores(InferencePrecision::Bf16));
+        assert_eq!(rounded.kind(), Kind::Float);
+        let error = relative_error(&rounded, &exact);
+        assert!(error > 0.0 && error < 0.05, "{}: {error:.2e}", path.display());
+        let same = exact.argmax(1, false).eq_tensor(&rounded.argmax(1, false)); // (B, H, W)
+        let share = same.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
+        assert!(share > 0.97, "{}: {share}", path.display());
     }
 }
 
@@ -115,7 +135,7 @@ fn keys_and_shapes_equal_the_reference() {
 #[test]
 fn forks_compute_the_same_bits_on_other_threads() {
     let golden = Golden::read(&own_goldens()[0]);
-    let network = golden.network.prepare().unwrap();
+    let network = golden.network.prepare(InferencePrecision::F32).unwrap();
     let forward = |network: &dyn seg_nn::SegModel, image: &Tensor| {
         seg_torch::set_intra_op_threads(1);
         network.forward(image).unwrap().tensor().shallow_clone()
