@@ -11,6 +11,7 @@ mod exit;
 mod interrupt;
 mod logging;
 mod network;
+mod precision;
 mod printer;
 mod progress;
 mod segment;

@@ -3,12 +3,14 @@
 use super::GdalArgs;
 use super::global::ADVANCED_HEADING;
 use crate::network::{DEFAULT, NetworkName};
+use crate::segment::OverlapChoice;
 use crate::value::{
-    BandList, BlendChoice, ByteSize, GsdChoice, KeyValue, ProbabilityChoice, RasterFormat, ReadErrorChoice,
-    band_list, batch, byte_size, key_value, overlap, scaling, tile_side,
+    BandList, BlendChoice, ByteSize, FlipChoice, GsdChoice, KeyValue, PrecisionChoice, ProbabilityChoice,
+    ProtocolChoice, RasterFormat, ReadErrorChoice, ScaleList, band_list, batch, byte_size, key_value,
+    overlap, scales, scaling, tile_side,
 };
 use clap::Args;
-use seg_run::{Batch, Overlap, Scaling};
+use seg_run::{Batch, Scaling};
 use std::path::PathBuf;
 
 /// Segment a raster of any size
@@ -57,12 +59,33 @@ pub(crate) struct InferArgs {
     /// Side of a tile in pixels, rounded up to the network's multiple [default: the model's, else 512]
     #[arg(long, value_name = "PX", value_parser = tile_side)]
     pub tile: Option<usize>,
-    /// How far tiles overlap: pixels, or percent of the tile's side
-    #[arg(long, value_name = "N|P%", default_value = "128", value_parser = overlap)]
-    pub overlap: Overlap,
+    /// How far tiles overlap: pixels, percent of the tile's side, or auto
+    ///
+    /// `auto` measures how far the network looks. Where that is less than a quarter of a tile, tiles overlap so far
+    /// that none can be seen in the result; a network that looks at the whole tile is tried on the raster instead.
+    #[arg(long, value_name = "N|P%|auto", default_value = "128", value_parser = overlap)]
+    pub overlap: OverlapChoice,
     /// How overlapping tiles are blended
     #[arg(long, value_name = "HOW", default_value = "hann")]
     pub blend: BlendChoice,
+    /// Pixels along a tile's inner edges that count for nothing, at most half of the overlap; with `--blend hann`
+    #[arg(long, value_name = "PX", help_heading = ADVANCED_HEADING)]
+    pub margin: Option<usize>,
+    /// Compare how often classes change along tile lines with how often elsewhere
+    #[arg(long)]
+    pub check_seams: bool,
+    /// How each tile is turned; the mean of the probabilities decides
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub tta: FlipChoice,
+    /// Ratios to which each tile is resized, such as 0.5,1,1.5; the mean of the probabilities decides
+    #[arg(long, value_name = "R,R,...", default_value = "1", value_parser = scales)]
+    pub scales: ScaleList,
+    /// Scales and turns by a name: single is one pass, paper the 12 passes of multi-scale tests
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scales", "tta"])]
+    pub protocol: Option<ProtocolChoice>,
+    /// What the network computes in
+    #[arg(long, value_name = "WHAT", default_value = "f32")]
+    pub precision: PrecisionChoice,
     /// Bands to read, in the model's order, such as 4,3,2 [default: red, green, blue where the raster names them]
     #[arg(long, value_name = "N,N,...", value_parser = band_list)]
     pub bands: Option<BandList>,
@@ -106,6 +129,8 @@ Examples:
     rs-seg infer ortho.tif --model net.safetensors --out classes.tif --preview preview.png
   Will it fit, and how long will it take?
     rs-seg infer ortho.tif --model net.safetensors --dry-run
+  No seams, and eight looks at every tile:
+    rs-seg infer ortho.tif --model net.pt --overlap auto --tta d4 --check-seams --out classes.tif
   16-bit imagery whose red, green and blue are bands 3, 2 and 1:
     rs-seg infer scene.tif --model net.pt --bands 3,2,1 --scaling percentile=2,98 --out classes.tif
   A raster on a web server, as a cloud-optimized GeoTIFF:

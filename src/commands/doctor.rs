@@ -3,10 +3,13 @@
 use crate::accelerator::Accelerator;
 use crate::cli::DoctorArgs;
 use crate::context::{Context, ResultFormat};
+use crate::network::NetworkName;
+use crate::precision::{self, Verdicts};
 use seg_torch::BuildInfo;
 use serde::Serialize;
 use serde_json::json;
 use std::fs;
+use std::path::Path;
 
 /// A library that this program runs with.
 #[derive(Debug, Serialize)]
@@ -26,7 +29,10 @@ struct Problem {
 }
 
 /// Tells what this program runs with.
-pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
+    if let Some(model) = &args.precision_check {
+        return check_precision(model, args.precision_image.as_deref(), context);
+    }
     // First, for it loads a library that has to come before all else that is asked of libtorch.
     let accelerator = Accelerator::look(context.device);
     let loaded = fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -90,6 +96,17 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
         context.printer.data("nothing is missing")?;
     }
     Ok(())
+}
+
+/// Runs a network in both precisions and remembers whether it decides alike.
+fn check_precision(model: &NetworkName, image: Option<&Path>, context: &Context) -> anyhow::Result<()> {
+    let device = context.network_device()?;
+    let (key, verdict) = precision::check(model, image, device, &context.progress)?;
+    Verdicts::open()?.put(key, verdict.clone())?;
+    match context.format {
+        ResultFormat::Json => context.printer.json(&verdict.json(model)),
+        ResultFormat::Text => context.printer.data(verdict.text(model)),
+    }
 }
 
 fn problems(accelerator: &Accelerator, build: &BuildInfo) -> Vec<Problem> {

@@ -4,12 +4,12 @@ use crate::cli::InferArgs;
 use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
 use crate::progress::Stage;
-use crate::segment::{self, Job, OnCancel, Wanted, report};
-use crate::value::{DeviceArg, RasterFormat};
+use crate::segment::{self, Job, OnCancel, PassChoice, SeamCheck, Wanted, report};
+use crate::value::{DeviceArg, ProtocolChoice, RasterFormat};
 use anyhow::Context as _;
 use seg_gdal::{BandIndex, OutputFormat};
 use seg_label::Legend;
-use seg_run::{Fresh, Rss};
+use seg_run::{Fresh, Passes, Rss, SlidingWindow};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -43,11 +43,11 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
     if job.model == NetworkName::Default {
         context.printer.note(EMBEDDED);
     }
-    for line in report::plan_text(&prepared).lines() {
+    for line in prepared.notes.iter().map(String::as_str).chain(report::plan_text(&prepared).lines()) {
         context.printer.note(line);
     }
     let (legend, workers) = (prepared.legend.clone(), prepared.plan.workers);
-    let tiles = prepared.plan.tiles();
+    let (tiles, precision) = (prepared.plan.tiles(), report::precision(prepared.precision));
     let done = segment::segment(&job, prepared, &context.progress)?;
     let outputs: Map<String, Value> = job
         .outputs
@@ -66,15 +66,30 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
             "seconds": done.outcome.wall.as_secs_f64(),
             "network_share": report::network_share(&done, workers),
             "device": DeviceArg::from(job.device).to_string(),
-            "precision": "f32",
+            "precision": precision,
             "peak_memory_bytes": Rss::read().peak,
             "classes": report::shares(&legend, &done),
+            "seams": done.seams.as_ref().map(segment::seams::json),
         })),
         ResultFormat::Text => {
             context.printer.note(report::summary(&done, workers));
+            if let Some(seams) = &done.seams {
+                context.printer.note(segment::seams::text(seams));
+            }
             context.printer.data(report::shares_text(&legend, &done))?;
             job.outputs.files().into_iter().try_for_each(|(_, path)| context.printer.data(path.display()))
         }
+    }
+}
+
+/// Scales and turns, by themselves or by a protocol's name.
+fn passes(args: &InferArgs) -> PassChoice {
+    // The window's side is the tile's, which is not known yet.
+    let named = |passes: Passes| PassChoice { scales: passes.scales, turns: passes.turns };
+    match args.protocol {
+        Some(ProtocolChoice::Single) => named(Passes::single(SlidingWindow::of_side(1))),
+        Some(ProtocolChoice::Paper) => named(Passes::paper(SlidingWindow::of_side(1))),
+        None => PassChoice { scales: args.scales.0.clone(), turns: args.tta.turns() },
     }
 }
 
@@ -112,6 +127,10 @@ fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
         tile: args.tile,
         overlap: args.overlap,
         blend: args.blend.blend(),
+        margin: args.margin,
+        passes: passes(args),
+        precision: args.precision,
+        seams: if args.check_seams { SeamCheck::Count } else { SeamCheck::None },
         batch: args.batch,
         threads: context.threads,
         device,

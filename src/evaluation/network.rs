@@ -9,7 +9,8 @@ use crate::value::ProtocolChoice;
 use seg_data::{ChipSet, DataSettings, PredictionFolder, PredictionStyle};
 use seg_label::Legend;
 use seg_report::{Evaluation, NetworkTest, Report};
-use seg_train::{EvaluateJob, SlidingWindow, TestPlan, evaluate};
+use seg_run::{Passes, SlidingWindow};
+use seg_train::{EvaluateJob, evaluate};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -40,7 +41,7 @@ pub(crate) fn test_network(
     let chips = ChipSet::open(data, args.split.split(), &classes, model.card.input.bands, &settings)?
         .accepting(&model.card.input.dtypes);
     let excluded = excluded(&args.exclude, chips.legend())?;
-    let plan = plan(args, model.card.tile_px);
+    let passes = passes(args, model.card.tile_px);
     let predictions = args.save_predictions.as_ref().map(|folder| {
         let existing = match context.existing {
             Existing::Refuse => seg_data::Existing::Refuse,
@@ -52,7 +53,7 @@ pub(crate) fn test_network(
     let job = EvaluateJob {
         model: &model,
         chips: &chips,
-        plan: &plan,
+        passes: &passes,
         eroded: args.eroded,
         threads: context.threads,
         predictions: predictions.as_ref(),
@@ -69,19 +70,19 @@ pub(crate) fn test_network(
         truth: vec![data.display().to_string()],
         excluded,
         eroded: args.eroded,
-        test: Some(protocol(name, data, &chips, labels, &plan)),
+        test: Some(protocol(name, data, &chips, labels, &passes)),
     };
     let report = Report::new(chips.legend(), &matrix, &evaluation);
     Ok((report, Timing { seconds, patches_per_second: chips.len() as f64 / seconds }))
 }
 
-fn plan(args: &EvalArgs, tile: Option<usize>) -> TestPlan {
+fn passes(args: &EvalArgs, tile: Option<usize>) -> Passes {
     let sliding = SlidingWindow::of_side(args.window.or(tile).unwrap_or(WINDOW));
     let sliding = SlidingWindow { stride: args.stride.unwrap_or(sliding.stride), ..sliding };
     match args.protocol {
-        Some(ProtocolChoice::Single) => TestPlan::single(sliding),
-        Some(ProtocolChoice::Paper) => TestPlan::paper(sliding),
-        None => TestPlan { sliding, scales: args.scales.0.clone(), flips: args.tta.flips() },
+        Some(ProtocolChoice::Single) => Passes::single(sliding),
+        Some(ProtocolChoice::Paper) => Passes::paper(sliding),
+        None => Passes { sliding, scales: args.scales.0.clone(), turns: args.tta.turns() },
     }
 }
 
@@ -100,7 +101,7 @@ fn protocol(
     data: &Path,
     chips: &ChipSet,
     labels: Vec<String>,
-    plan: &TestPlan,
+    passes: &Passes,
 ) -> NetworkTest {
     NetworkTest {
         model: name.to_string(),
@@ -109,11 +110,11 @@ fn protocol(
         labels,
         images: chips.sources(),
         patches: chips.len(),
-        window: plan.sliding.side,
-        stride: plan.sliding.stride,
-        scales: plan.scales.clone(),
-        flips: plan.flips.names().iter().map(|&flip| flip.to_owned()).collect(),
-        passes: plan.passes(),
+        window: passes.sliding.side,
+        stride: passes.sliding.stride,
+        scales: passes.scales.clone(),
+        flips: passes.turns.names().iter().map(|&flip| flip.to_owned()).collect(),
+        passes: passes.count(),
         averaging: "scores where windows overlap, then probabilities over passes".to_owned(),
         padding: "0 after normalization at the right and bottom, to the network's multiple; cut off again"
             .to_owned(),

@@ -5,21 +5,27 @@ mod gsd;
 mod outputs;
 mod preview;
 pub(crate) mod report;
+pub(crate) mod seams;
+mod tiling;
 
 pub(crate) use gsd::PixelSize;
 pub(crate) use outputs::{OutputFiles, Wanted};
+pub(crate) use tiling::OverlapChoice;
 
 use crate::network::NetworkName;
+use crate::precision;
+use crate::value::PrecisionChoice;
 use anyhow::Context as _;
 use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
-use seg_grid::{Blend, Observer, RasterSource};
+use seg_grid::{Blend, Observer, RasterSource, SeamReport};
 use seg_label::{Class, ClassId, Legend, Rgb};
-use seg_nn::LoadedModel;
+use seg_nn::{InferencePrecision, LoadedModel};
 use seg_run::{
-    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Overlap, Plan, PlanRequest, RunKey, Scaling,
-    WorkFolder,
+    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Passes, Plan, PlanRequest, Reach, RunKey, Scaling,
+    SlidingWindow, Turns, WorkFolder,
 };
 use tch::Device;
+use tiling::Tiling;
 
 /// All that decides how a raster is segmented.
 #[derive(Debug)]
@@ -35,14 +41,32 @@ pub(crate) struct Job {
     pub scaling: Scaling,
     pub pixel_size: PixelSize,
     pub tile: Option<usize>,
-    pub overlap: Overlap,
+    pub overlap: OverlapChoice,
     pub blend: Blend,
+    pub margin: Option<usize>,
+    pub passes: PassChoice,
+    pub precision: PrecisionChoice,
+    pub seams: SeamCheck,
     pub batch: Batch,
     pub threads: usize,
     pub device: Device,
     pub max_memory: Option<u64>,
     pub fresh: Fresh,
     pub on_cancel: OnCancel,
+}
+
+/// How often, how large and which way round the network sees each tile.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PassChoice {
+    pub scales: Vec<f64>,
+    pub turns: Turns,
+}
+
+/// Whether the result is looked at for seams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SeamCheck {
+    None,
+    Count,
 }
 
 /// What becomes of finished strips when the user interrupts.
@@ -60,6 +84,10 @@ pub(crate) struct Prepared {
     pub legend: Legend,
     pub plan: Plan,
     pub footprint: Footprint,
+    pub reach: Option<Reach>,
+    pub precision: InferencePrecision,
+    /// What was decided for the user, in lines.
+    pub notes: Vec<String>,
     network: Network,
     key: RunKey,
 }
@@ -69,10 +97,23 @@ pub(crate) struct Done {
     pub outcome: Outcome,
     /// Pixels by class, in the legend's order, and those without data at the end.
     pub pixels: Vec<u64>,
+    /// What the look for seams found.
+    pub seams: Option<SeamReport>,
+}
+
+impl PassChoice {
+    /// The passes over tiles of a side; nothing for a single look at them as they are.
+    fn plan(&self, side: usize) -> Option<Passes> {
+        let Self { scales, turns } = self;
+        let once =
+            *turns == Turns::None && matches!(scales[..], [scale] if (scale - 1.0).abs() < f64::EPSILON);
+        let sliding = SlidingWindow::of_side(side);
+        (!once).then(|| Passes { sliding, scales: scales.clone(), turns: *turns })
+    }
 }
 
 impl Prepared {
-    /// How long the network will take, from one timed tile.
+    /// How long the network will take, from three timed tiles.
     pub(crate) fn seconds(&self) -> f64 {
         self.plan.tiles() as f64 * self.footprint.seconds.as_secs_f64() / self.plan.workers as f64
     }
@@ -82,13 +123,12 @@ impl Prepared {
 const LEAST_CACHE: u64 = 16 << 20;
 const MOST_CACHE: u64 = 128 << 20;
 
-/// The side of tiles where neither the user nor the model says one.
-const TILE: usize = 512;
-
 /// Opens everything, runs the network once on an empty tile, and plans.
 pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {
     let LoadedModel { card, network, fingerprint } = job.model.load(job.device)?;
     let legend = legend_of(job, &card.classes)?;
+    let (precision, note) = precision::resolve(job.precision, &job.model, &fingerprint, job.device);
+    let mut notes: Vec<String> = note.into_iter().collect();
     let bands = match &job.bands {
         Some(bands) => BandSelection::Explicit(bands.clone()),
         None => BandSelection::Auto { needed: card.input.bands },
@@ -114,18 +154,28 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         ("normalization", normalizer.fingerprint()),
         ("scaling", job.scaling.to_string()),
         ("bands", format!("{:?}", job.bands)),
-        ("blend", format!("{:?}", job.blend)),
         ("outputs", format!("{:?}", job.outputs.list())),
         ("classes", legend.classes().iter().map(|c| c.id.0.to_string()).collect::<Vec<_>>().join(",")),
         ("device", format!("{:?}", job.device)),
+        ("precision", format!("{precision:?}")),
     ];
     let build = seg_torch::build_info();
     parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));
+    let network = network.at_precision(precision)?;
     let network = Network::new(network, normalizer);
-    let side = job.tile.or(card.tile_px).unwrap_or(TILE);
-    let grid = Plan::lay_tiles(source.profile(), side, job.overlap, card.input_multiple)?;
+    let network = match job.passes.plan(tiling::side(job, &card)) {
+        None => network,
+        Some(passes) => {
+            parameters.push(("passes", format!("{passes:?}")));
+            network.with_passes(passes)?
+        }
+    };
+    let Tiling { grid, blend, reach } = tiling::lay(job, &card, &network, &mut source, observer)?;
+    parameters.push(("blend", format!("{blend:?}")));
+    let overlap = grid.x().tile().saturating_sub(grid.x().stride());
+    notes.extend(reach.map(|reach| tiling::told(reach, overlap, blend)));
     parameters.push(("tile", grid.tile_size().to_string()));
-    parameters.push(("overlap", (grid.x().tile().saturating_sub(grid.x().stride())).to_string()));
+    parameters.push(("overlap", overlap.to_string()));
     let key = RunKey(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     let footprint = Footprint::measure(&network, grid.tile_size())
         .with_context(|| format!("{} does not run on tiles of {} pixels", job.model, grid.tile_size()))?;
@@ -136,7 +186,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     let plan = Plan::new(&PlanRequest {
         profile: source.profile(),
         grid,
-        blend: job.blend,
+        blend,
         classes: legend.len(),
         outputs: &job.outputs.list(),
         footprint,
@@ -147,7 +197,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         cache,
         columns: kept.as_deref(),
     })?;
-    Ok(Prepared { source, legend, plan, footprint, network, key })
+    Ok(Prepared { source, legend, plan, footprint, reach, precision, notes, network, key })
 }
 
 /// Does what was planned.
@@ -169,8 +219,12 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
         if let Some(path) = &job.outputs.preview {
             files.stage_preview(preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
         }
+        let seams = match job.seams {
+            SeamCheck::None => None,
+            SeamCheck::Count => Some(seams::check(&files.staged_classes(), &plan.grid)?),
+        };
         files.publish()?;
-        Ok(Done { outcome, pixels })
+        Ok(Done { outcome, pixels, seams })
     }();
     match made {
         Ok(done) => {

@@ -2,11 +2,20 @@
 
 use super::{Done, Prepared};
 use seg_label::Legend;
-use seg_run::Rss;
+use seg_nn::InferencePrecision;
+use seg_run::{Reach, Rss};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 const MIB: f64 = 1_048_576.0;
+
+/// What a precision is called.
+pub(crate) const fn precision(precision: InferencePrecision) -> &'static str {
+    match precision {
+        InferencePrecision::F32 => "f32",
+        InferencePrecision::Bf16 => "bf16",
+    }
+}
 
 /// The part of the workers' time that the network took.
 pub(crate) fn network_share(done: &Done, workers: usize) -> f64 {
@@ -66,6 +75,13 @@ pub(crate) fn plan_json(prepared: &Prepared) -> Value {
         "memory": plan.lines,
         "disk_bytes_at_most": plan.disk,
         "seconds": prepared.seconds(),
+        "overlap": plan.grid.x().tile().saturating_sub(plan.grid.x().stride()),
+        "reach_pixels": match prepared.reach {
+            Some(Reach::Pixels(pixels)) => json!(pixels),
+            _ => Value::Null,
+        },
+        "precision": precision(prepared.precision),
+        "notes": prepared.notes,
     })
 }
 

@@ -64,6 +64,17 @@ pub(crate) enum GsdChoice {
     Model,
 }
 
+/// What a network computes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionChoice {
+    /// float32
+    F32,
+    /// bfloat16, quicker on processors that multiply it
+    Bf16,
+    /// bfloat16 where `rs-seg doctor --precision-check` found that this network decides alike on this processor
+    Auto,
+}
+
 /// The type of probabilities on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProbabilityChoice {

@@ -17,7 +17,8 @@ mod tolerance;
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use choice::{
     BlendChoice, DataSetChoice, EdgeChoice, FetchChoice, GsdChoice, ImageVariantChoice, LabelVariantChoice,
-    LogFormat, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice, TileFormat,
+    LogFormat, PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice,
+    StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use key_value::{KeyValue, key_value};

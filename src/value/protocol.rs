@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use seg_data::Split;
-use seg_train::Flips;
+use seg_run::Turns;
 
 /// Which chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,6 +31,8 @@ pub(crate) enum FlipChoice {
     None,
     /// Also with left and right exchanged
     Flip,
+    /// In all eight ways: four quarter turns, each also flipped
+    D4,
 }
 
 /// Ratios to which images are resized.
@@ -50,10 +52,11 @@ impl SplitChoice {
 
 impl FlipChoice {
     /// What the test calls it.
-    pub(crate) const fn flips(self) -> Flips {
+    pub(crate) const fn turns(self) -> Turns {
         match self {
-            Self::None => Flips::None,
-            Self::Flip => Flips::Horizontal,
+            Self::None => Turns::None,
+            Self::Flip => Turns::Flip,
+            Self::D4 => Turns::D4,
         }
     }
 }

@@ -1,17 +1,24 @@
 //! `--overlap 128|25%` and `--batch auto|N`.
 
+use crate::segment::OverlapChoice;
 use seg_run::{Batch, Overlap};
 
 /// Reads an overlap in pixels or percent of the tile's side.
-pub(crate) fn overlap(text: &str) -> Result<Overlap, String> {
-    let refuse =
-        || "an overlap is a number of pixels, such as 128, or a share below 100%, such as 25%".to_owned();
+pub(crate) fn overlap(text: &str) -> Result<OverlapChoice, String> {
+    let refuse = || {
+        "an overlap is a number of pixels, such as 128, a share below 100%, such as 25%, or auto".to_owned()
+    };
+    if text == "auto" {
+        return Ok(OverlapChoice::Auto);
+    }
     match text.strip_suffix('%') {
         Some(share) => match share.trim().parse::<f64>() {
-            Ok(percent) if (0.0..100.0).contains(&percent) => Ok(Overlap::Percent(percent)),
+            Ok(percent) if (0.0..100.0).contains(&percent) => {
+                Ok(OverlapChoice::Told(Overlap::Percent(percent)))
+            }
             _ => Err(refuse()),
         },
-        None => text.parse().map(Overlap::Pixels).map_err(|_| refuse()),
+        None => text.parse().map(|pixels| OverlapChoice::Told(Overlap::Pixels(pixels))).map_err(|_| refuse()),
     }
 }
 
@@ -31,11 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overlaps_are_pixels_or_shares() {
-        assert_eq!(overlap("128"), Ok(Overlap::Pixels(128)));
-        assert_eq!(overlap("0"), Ok(Overlap::Pixels(0)));
-        assert_eq!(overlap("12.5%"), Ok(Overlap::Percent(12.5)));
-        for wrong in ["", "-1", "100%", "%", "nan%", "half", "auto"] {
+    fn overlaps_are_pixels_shares_or_measured() {
+        let told = |overlap| Ok(OverlapChoice::Told(overlap));
+        assert_eq!(overlap("128"), told(Overlap::Pixels(128)));
+        assert_eq!(overlap("0"), told(Overlap::Pixels(0)));
+        assert_eq!(overlap("12.5%"), told(Overlap::Percent(12.5)));
+        assert_eq!(overlap("auto"), Ok(OverlapChoice::Auto));
+        for wrong in ["", "-1", "100%", "%", "nan%", "half"] {
             assert!(overlap(wrong).unwrap_err().contains("25%"), "{wrong}");
         }
     }

@@ -209,6 +209,10 @@ impl SegModel for BemSeg {
     fn device(&self) -> Device {
         self.device
     }
+
+    fn at_precision(&self, precision: InferencePrecision) -> Result<Box<dyn SegModel>, Error> {
+        Ok(Box::new(self.prepare(precision)?))
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::bemseg::InferencePrecision;
 use crate::card::ModelCard;
 use crate::checkpoint::Checkpoint;
 use crate::device::check_device;
@@ -32,6 +33,11 @@ pub trait SegModel: Send {
     fn fork(&self) -> Box<dyn SegModel>;
     /// Where the network computes and its inputs must be.
     fn device(&self) -> Device;
+    /// The same network, computing in another precision; inputs and scores stay float32.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    fn at_precision(&self, precision: InferencePrecision) -> Result<Box<dyn SegModel>, Error>;
 }
 
 /// The scores of a tile's pixels.

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seg_torch::ScriptModule;
+use seg_torch::{Autocast, ScriptModule};
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
+use crate::bemseg::InferencePrecision;
 use crate::card::{ClassSpec, InputSpec, ModelCard, OutputKind, check_classes};
 use crate::complaint::Complaint;
 use crate::error::Error;
@@ -42,6 +43,7 @@ struct ScriptNetwork {
     stride: usize,
     output: OutputKind,
     device: Device,
+    precision: InferencePrecision,
 }
 
 impl Default for ModelSection {
@@ -72,6 +74,7 @@ pub(crate) fn load(path: &Path, device: Device) -> Result<LoadedModel, Error> {
         stride: card.input_multiple,
         output: card.output,
         device,
+        precision: InferencePrecision::F32,
     };
     Ok(LoadedModel { card, network: Box::new(network), fingerprint: hasher.finalize().to_hex().to_string() })
 }
@@ -145,7 +148,14 @@ impl SegModel for ScriptNetwork {
     fn forward(&self, xs: &Tensor) -> Result<Scores, Error> {
         let _no_grad = tch::no_grad_guard();
         check_input(xs, self)?;
-        let scores = self.at_input_size(&xs.size(), &self.module.forward(xs)?)?;
+        let scores = match self.precision {
+            InferencePrecision::F32 => self.module.forward(xs)?,
+            InferencePrecision::Bf16 => {
+                let _autocast = Autocast::bf16(self.device)?;
+                self.module.forward(xs)?
+            }
+        };
+        let scores = self.at_input_size(&xs.size(), &scores)?;
         Ok(match self.output {
             OutputKind::Logits => Scores::Logits(Logits(scores)),
             OutputKind::Probabilities => Scores::Probabilities(scores),
@@ -170,5 +180,9 @@ impl SegModel for ScriptNetwork {
 
     fn device(&self) -> Device {
         self.device
+    }
+
+    fn at_precision(&self, precision: InferencePrecision) -> Result<Box<dyn SegModel>, Error> {
+        Ok(Box::new(Self { precision, ..self.clone() }))
     }
 }

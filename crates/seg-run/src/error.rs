@@ -131,6 +131,9 @@ pub enum Error {
         /// The parameters that differ.
         differing: String,
     },
+    /// Passes over a tile that make no sense.
+    #[error("the network cannot be run so: {0}")]
+    Passes(#[from] crate::BadPasses),
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,

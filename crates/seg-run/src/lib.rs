@@ -11,6 +11,7 @@
 //! added up in index order. So the result is the same to the byte for any number of threads, tiles in flight,
 //! memory budget and resume.
 
+mod agreement;
 mod assemble;
 mod error;
 mod finish;
@@ -19,12 +20,15 @@ mod journal;
 mod memory;
 mod network;
 mod normalize;
+mod passes;
 mod pipeline;
 mod plan;
+mod reach;
 mod strip;
 mod strip_rows;
 mod tensor;
 
+pub use agreement::{Agreement, agreement, made_up_scene};
 pub use assemble::assemble;
 pub use error::Error;
 pub use finish::{CONFIDENCE_BANDS, NODATA, Output, ProbabilityType};
@@ -33,5 +37,7 @@ pub use journal::{Fresh, RunKey, WorkFolder};
 pub use memory::{Rss, total_memory};
 pub use network::Network;
 pub use normalize::{Normalizer, Scaling};
+pub use passes::{BadPasses, PassError, Passes, SlidingWindow, Turns, scaled};
 pub use pipeline::{Outcome, predict};
 pub use plan::{Batch, BudgetLine, Overlap, Plan, PlanRequest};
+pub use reach::Reach;

@@ -1,6 +1,7 @@
-use crate::{Error, Normalizer, tensor};
+use crate::passes::PassError;
+use crate::{Error, Normalizer, Passes, tensor};
 use ndarray::{Array3, Array4, Axis};
-use seg_grid::Patch;
+use seg_grid::{Patch, Size};
 use seg_nn::SegModel;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,18 +9,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct Network {
     model: Box<dyn SegModel>,
     normalizer: Normalizer,
+    /// Nothing is one look at each tile as it is.
+    passes: Option<Passes>,
 }
 
 impl Network {
     /// From a loaded model and the raster's normalization.
     pub fn new(model: Box<dyn SegModel>, normalizer: Normalizer) -> Self {
-        Self { model, normalizer }
+        Self { model, normalizer, passes: None }
+    }
+
+    /// The same, looking at each tile so often.
+    ///
+    /// # Errors
+    /// If the passes make no sense.
+    pub fn with_passes(self, passes: Passes) -> Result<Self, Error> {
+        passes.check()?;
+        Ok(Self { passes: Some(passes), ..self })
     }
 
     /// The same network for another thread; weights share their memory.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { model: self.model.fork(), normalizer: self.normalizer.clone() }
+        Self { model: self.model.fork(), normalizer: self.normalizer.clone(), passes: self.passes.clone() }
     }
 
     /// Classes in the output.
@@ -38,38 +50,48 @@ impl Network {
     }
 
     /// Probabilities (K, H, W) of each normalized patch; `batch` images go through at once, the missing ones are zeros.
+    /// Several passes end early where `stop` says so.
     ///
     /// This is the one place where a panic from within an operator is caught.
     pub(crate) fn probabilities(
         &self,
         patches: &[&Array3<f32>],
         batch: usize,
+        stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Array3<f32>>, Error> {
         let what = || {
             let (bands, height, width) = patches.first().map_or((0, 0, 0), |patch| patch.dim());
             format!("a tile of {width} x {height} pixels and {bands} bands")
         };
-        let run = || -> Result<Vec<Array3<f32>>, seg_nn::Error> {
+        let run = || -> Result<Vec<Array3<f32>>, PassError> {
             let Some(first) = patches.first() else { return Ok(Vec::new()) };
             let (c, h, w) = first.dim();
             let mut stack = Array4::zeros((batch.max(patches.len()), c, h, w)); // (B, C, H, W)
             for (mut slot, patch) in stack.outer_iter_mut().zip(patches) {
                 slot.assign(patch);
             }
-            let input = tensor::to_tensor(&stack, self.model.device())?; // (B, C, H, W)
+            let input = tensor::to_tensor(&stack, self.model.device()).map_err(seg_nn::Error::from)?; // (B, C, H, W)
             drop(stack);
-            let scores = tch::no_grad(|| self.model.forward(&input)?.into_probabilities())?; // (B, K, H, W)
+            let scores = match &self.passes {
+                None => tch::no_grad(|| self.model.forward(&input)?.into_probabilities())?, // (B, K, H, W)
+                Some(passes) => tch::no_grad(|| passes.probabilities(&*self.model, &input, stop))?, // (B, K, H, W)
+            };
             let read = |error: tch::TchError| seg_nn::Error::Compute {
                 action: "read the scores",
                 reason: error.to_string(),
             };
             // All images of a device in one copy.
-            let scores = seg_torch::download(&scores)?;
-            (0..patches.len()).map(|image| tensor::to_array(&scores, image).map_err(read)).collect()
+            let scores = seg_torch::download(&scores).map_err(seg_nn::Error::from)?;
+            let arrays = (0..patches.len()).map(|image| tensor::to_array(&scores, image).map_err(read));
+            Ok(arrays.collect::<Result<_, _>>()?)
         };
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(scores)) => Ok(scores),
-            Ok(Err(source)) => Err(Error::Network { what: what(), source: Box::new(source) }),
+            Ok(Err(PassError::Network(source))) => {
+                Err(Error::Network { what: what(), source: Box::new(source) })
+            }
+            Ok(Err(PassError::Passes(source))) => Err(source.into()),
+            Ok(Err(PassError::Stopped)) => Err(Error::Cancelled),
             Err(panic) => {
                 let message = panic
                     .downcast_ref::<String>()
@@ -82,14 +104,43 @@ impl Network {
         }
     }
 
+    /// Bands of its input.
+    pub(crate) fn bands(&self) -> usize {
+        self.model.bands()
+    }
+
+    /// What a normalized patch (C, H, W) is scored, before the soft-max where there is one: (K, H, W).
+    pub(crate) fn scores(&self, patch: &Array3<f32>) -> Result<Array3<f32>, Error> {
+        let (c, h, w) = patch.dim();
+        let failed = |source: seg_nn::Error| Error::Network {
+            what: format!("a tile of {w} x {h} pixels and {c} bands"),
+            source: Box::new(source),
+        };
+        if self.passes.is_some() {
+            let mut all = self.probabilities(&[patch], 1, &|| false)?;
+            return Ok(all.pop().unwrap_or_default());
+        }
+        let run = || -> Result<Array3<f32>, seg_nn::Error> {
+            let stack = patch.clone().insert_axis(Axis(0)); // (1, C, H, W)
+            let input = tensor::to_tensor(&stack, self.model.device())?; // (1, C, H, W)
+            let scores = tch::no_grad(|| self.model.forward(&input))?;
+            let scores = seg_torch::download(scores.tensor())?; // (1, K, H, W)
+            tensor::to_array(&scores, 0).map_err(|error| seg_nn::Error::Compute {
+                action: "read the scores",
+                reason: error.to_string(),
+            })
+        };
+        run().map_err(failed)
+    }
+
     /// Probabilities of a single normalized patch.
     pub(crate) fn one(&self, patch: &Patch) -> Result<Array3<f32>, Error> {
-        let mut all = self.probabilities(&[&patch.values], 1)?;
+        let mut all = self.probabilities(&[&patch.values], 1, &|| false)?;
         Ok(all.pop().unwrap_or_else(|| Array3::zeros((0, 0, 0))))
     }
 
     /// An empty tile, for a trial run.
-    pub(crate) fn blank(&self, size: seg_grid::Size) -> Patch {
+    pub(crate) fn blank(&self, size: Size) -> Patch {
         let values = Array3::zeros((self.model.bands(), size.height, size.width)); // (C, H, W)
         let valid = values.index_axis(Axis(0), 0).mapv(|_: f32| true);
         Patch { values, valid }

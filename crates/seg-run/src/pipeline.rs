@@ -311,7 +311,7 @@ fn work_off(
             network.normalize(&mut job.patch);
         }
         let patches: Vec<&Array3<f32>> = jobs.iter().map(|job| &job.patch.values).collect();
-        let scores = network.probabilities(&patches, images);
+        let scores = network.probabilities(&patches, images, &|| stop.load(Ordering::Relaxed));
         let each = start.elapsed() / jobs.len() as u32;
         match scores {
             Ok(scores) => {

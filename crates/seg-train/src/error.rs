@@ -115,11 +115,8 @@ pub enum Error {
         batch: Option<PathBuf>,
     },
     /// A test that makes no sense.
-    #[error("the network cannot be tested so: {problem}")]
-    TestPlan {
-        /// What is wrong.
-        problem: String,
-    },
+    #[error("the network cannot be tested so: {0}")]
+    Passes(#[from] seg_run::BadPasses),
     /// A chip that a network could not be run on.
     #[error("cannot segment {chip}")]
     Chip {
@@ -172,6 +169,16 @@ pub enum Error {
 const LESS_MEMORY: &str =
     "use a smaller train.batch with a larger train.accumulate, or a smaller train.crop-px";
 
+impl From<seg_run::PassError> for Error {
+    fn from(error: seg_run::PassError) -> Self {
+        match error {
+            seg_run::PassError::Passes(error) => error.into(),
+            seg_run::PassError::Network(error) => error.into(),
+            seg_run::PassError::Stopped => seg_data::Error::Cancelled.into(),
+        }
+    }
+}
+
 impl Error {
     /// What the user can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
@@ -205,9 +212,7 @@ impl Error {
                     run_folder::last(run).display()
                 ));
             }
-            Self::TestPlan { .. } => {
-                "`--scales` takes ratios such as 0.5,1,1.5; `--stride` is at most `--window`"
-            }
+            Self::Passes(_) => "`--scales` takes ratios such as 0.5,1,1.5; `--stride` is at most `--window`",
             Self::Chip { source, .. } => {
                 let of_source = source.hint();
                 return if of_source.as_deref() == Some(LESS_MEMORY) {

@@ -5,7 +5,7 @@
 //!   folder with metrics, TensorBoard events and checkpoints.
 //! * A [`TrainObserver`] hears of steps and validations, and can stop the training, which then goes on with
 //!   [`Start::Resume`] as if nothing had been.
-//! * [`evaluate`] tests a network on chips by a [`TestPlan`]: sliding window, scales, flips.
+//! * [`evaluate`] tests a network on chips by [`Passes`](seg_run::Passes): sliding window, scales, turns.
 //! * [`learning_rate`] is the schedule, a pure function of the step.
 
 mod average;
@@ -31,7 +31,7 @@ mod trainer;
 mod validate;
 
 pub use error::Error;
-pub use evaluate::{EvaluateJob, Flips, SlidingWindow, TestPlan, evaluate};
+pub use evaluate::{EvaluateJob, evaluate};
 pub use observer::{StepReport, TrainObserver, ValidationReport};
 pub use run_folder::Existing;
 pub use schedule::learning_rate;

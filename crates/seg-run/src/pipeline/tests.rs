@@ -32,6 +32,10 @@ impl SegModel for Blur {
     fn device(&self) -> Device {
         Device::Cpu
     }
+
+    fn at_precision(&self, _: seg_nn::InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
+        Ok(self.fork())
+    }
 }
 
 const RASTER: Size = Size { width: 620, height: 1100 };
@@ -217,6 +221,10 @@ fn a_failing_network_ends_the_run_with_its_reason() {
         }
         fn device(&self) -> Device {
             Device::Cpu
+        }
+
+        fn at_precision(&self, _: seg_nn::InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
+            Ok(self.fork())
         }
     }
     let input = InputSpec {

@@ -1,7 +1,5 @@
 //! How good a network is on chips, by the protocol that papers test with.
 
-mod passes;
-mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -10,9 +8,8 @@ use seg_data::{ChipSet, InputScale, PredictionFolder, check_chips};
 use seg_grid::{Observer, Window};
 use seg_label::{ConfusionMatrix, IGNORE_INDEX, erode_borders};
 use seg_nn::{LoadedModel, SegModel};
+use seg_run::Passes;
 use tch::Device;
-
-pub use plan::{Flips, SlidingWindow, TestPlan};
 
 use crate::chip_work::ChipWork;
 use crate::{Error, tensor};
@@ -25,7 +22,7 @@ pub struct EvaluateJob<'a> {
     /// Opened for the network's classes and bands.
     pub chips: &'a ChipSet,
     /// Windows, scales and flips.
-    pub plan: &'a TestPlan,
+    pub passes: &'a Passes,
     /// Pixels of a chip's truth within so many of another class are ignored; 0 keeps them. What lies across a
     /// chip's edge is not seen.
     pub eroded: usize,
@@ -40,7 +37,7 @@ pub struct EvaluateJob<'a> {
 struct Task<'a> {
     chips: &'a ChipSet,
     scale: &'a InputScale,
-    plan: &'a TestPlan,
+    passes: &'a Passes,
     eroded: usize,
     predictions: Option<&'a PredictionFolder<'a>>,
 }
@@ -56,15 +53,16 @@ struct Task<'a> {
 /// ```no_run
 /// use seg_data::{ChipSet, DataSettings, Split};
 /// use seg_label::Scores;
-/// use seg_train::{EvaluateJob, SlidingWindow, TestPlan, evaluate};
+/// use seg_run::{Passes, SlidingWindow};
+/// use seg_train::{EvaluateJob, evaluate};
 /// use tch::Device;
 ///
 /// let model = seg_nn::load("net.safetensors".as_ref(), Device::Cpu)?;
 /// let names: Vec<_> = model.card.classes.iter().map(|class| class.name.clone()).collect();
 /// let settings = DataSettings::default();
 /// let chips = ChipSet::open("chips".as_ref(), Split::Test, &names, model.card.input.bands, &settings)?;
-/// let plan = TestPlan::paper(SlidingWindow::of_side(512));
-/// let job = EvaluateJob { model: &model, chips: &chips, plan: &plan, eroded: 0, threads: 4, predictions: None };
+/// let passes = Passes::paper(SlidingWindow::of_side(512));
+/// let job = EvaluateJob { model: &model, chips: &chips, passes: &passes, eroded: 0, threads: 4, predictions: None };
 /// println!("{:?}", Scores::new(&evaluate(&job, &seg_grid::Silent)?).miou);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -73,14 +71,14 @@ struct Task<'a> {
 /// If the plan makes no sense, a chip cannot be read, the network fails, a prediction cannot be written, or the
 /// observer cancels.
 pub fn evaluate(job: &EvaluateJob<'_>, observer: &dyn Observer) -> Result<ConfusionMatrix, Error> {
-    job.plan.check()?;
+    job.passes.check()?;
     check_chips(job.chips, observer)?;
     let input = &job.model.card.input;
     let scale = InputScale { divide: input.divide, mean: input.mean.clone(), std: input.std.clone() };
     let task = Task {
         chips: job.chips,
         scale: &scale,
-        plan: job.plan,
+        passes: job.passes,
         eroded: job.eroded,
         predictions: job.predictions,
     };
@@ -109,7 +107,7 @@ fn evaluate_chip(
     task.scale.normalize(&mut values, &valid);
     let predicted = tch::no_grad(|| {
         let image = tensor::image(&values, network.device()).map_err(Error::torch("copy a chip"))?; // (1, C, H, W)
-        let probabilities = passes::probabilities(network, &image, task.plan, observer)?; // (1, K, H, W)
+        let probabilities = task.passes.probabilities(network, &image, &|| observer.cancelled())?; // (1, K, H, W)
         tensor::classes(&probabilities).map_err(Error::torch("read the classes")) // (H, W)
     });
     let predicted = predicted.map_err(|source| match source {

@@ -9,10 +9,9 @@ use seg_label::Scores as ClassScores;
 use seg_nn::{ClassSpec, InputSpec, Logits, ModelCard, OutputKind, Scores};
 use tch::{Kind, Tensor};
 
-use super::passes::probabilities;
-use super::plan::scaled;
 use super::*;
 use crate::testing::write_chips;
+use seg_run::{SlidingWindow, Turns, scaled};
 
 /// Tells dark pixels from bright ones by their first band alone, and refuses what it does not take.
 #[derive(Debug, Clone)]
@@ -56,6 +55,10 @@ impl SegModel for Probe {
     fn device(&self) -> Device {
         Device::Cpu
     }
+
+    fn at_precision(&self, _: seg_nn::InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
+        Ok(self.fork())
+    }
 }
 
 fn probe(multiple: usize) -> Probe {
@@ -89,8 +92,8 @@ fn chips(folder: &Path) -> ChipSet {
 /// Pixels of [`chips`] that have a class: all but those of the first row.
 const LABELED: u64 = 70 * 49 + 130 * 96 + 20 * 32 + 64 * 63;
 
-fn plan(sliding: SlidingWindow) -> TestPlan {
-    TestPlan::single(sliding)
+fn plan(sliding: SlidingWindow) -> Passes {
+    Passes::single(sliding)
 }
 
 /// Where the windows of mmseg's tests start along one side, by its formula.
@@ -129,20 +132,20 @@ fn the_paper_s_window_below_at_and_above_512() {
     assert_eq!(starts(513), [(0, 512), (1, 512)]);
     assert_eq!(starts(853), [(0, 512), (341, 512)]);
     assert_eq!(starts(854), [(0, 512), (341, 512), (342, 512)]);
-    let plan = TestPlan::paper(sliding);
+    let plan = Passes::paper(sliding);
     let sizes: Vec<_> =
         plan.scales.iter().map(|&scale| scaled(Size::square(512), scale)).map(|size| size.width).collect();
-    assert_eq!((plan.passes(), &sizes[..]), (12, &[256, 384, 512, 640, 768, 896][..]));
+    assert_eq!((plan.count(), &sizes[..]), (12, &[256, 384, 512, 640, 768, 896][..]));
     let counts: Vec<_> = sizes.iter().map(|&side| sliding.windows(Size::square(side)).len()).collect();
     assert_eq!(counts, [1, 1, 1, 4, 4, 9]);
 }
 
 #[test]
 fn plans_without_sense_are_refused() {
-    let fine = TestPlan::paper(SlidingWindow::of_side(512));
+    let fine = Passes::paper(SlidingWindow::of_side(512));
     assert!(fine.check().is_ok());
-    let sliding = |side, stride| TestPlan { sliding: SlidingWindow { side, stride }, ..fine.clone() };
-    let scales = |scales: &[f64]| TestPlan { scales: scales.to_vec(), ..fine.clone() };
+    let sliding = |side, stride| Passes { sliding: SlidingWindow { side, stride }, ..fine.clone() };
+    let scales = |scales: &[f64]| Passes { scales: scales.to_vec(), ..fine.clone() };
     for wrong in [
         sliding(0, 1),
         sliding(512, 0),
@@ -152,7 +155,7 @@ fn plans_without_sense_are_refused() {
         scales(&[f64::NAN]),
         scales(&[17.0]),
     ] {
-        let error = wrong.check().unwrap_err();
+        let error = Error::from(wrong.check().unwrap_err());
         assert!(error.hint().is_some(), "{error}");
     }
 }
@@ -173,8 +176,8 @@ fn the_probe_is_right_at_every_scale_flip_and_window() {
         let truth = image.select(1, 0).gt(0.0).to_kind(Kind::Int64); // (1, H, W)
         for multiple in [1, 8, 32] {
             for side in [64, 100, 512] {
-                let plan = TestPlan::paper(SlidingWindow::of_side(side));
-                let seen = probabilities(&probe(multiple), &image, &plan, &Silent).unwrap();
+                let plan = Passes::paper(SlidingWindow::of_side(side));
+                let seen = plan.probabilities(&probe(multiple), &image, &|| false).unwrap();
                 assert_eq!(seen.size(), [1, 2, height as i64, width as i64]);
                 let wrong = seen.argmax(1, false).ne_tensor(&truth).sum(Kind::Int64).int64_value(&[]);
                 assert_eq!(wrong, 0, "{width} x {height}, multiple {multiple}, window {side}");
@@ -190,11 +193,11 @@ fn what_was_flipped_is_turned_back() {
     let image = blocks(160, 96);
     assert!(!image.equal(&image.flip([3])));
     let sliding = SlidingWindow::of_side(512);
-    let flipped = TestPlan { flips: Flips::Horizontal, ..plan(sliding) };
+    let flipped = Passes { turns: Turns::Flip, ..plan(sliding) };
     for output in [OutputKind::Logits, OutputKind::Probabilities] {
         let network = Probe { multiple: 32, output: Some(output) };
-        let once = probabilities(&network, &image, &plan(sliding), &Silent).unwrap();
-        let both = probabilities(&network, &image, &flipped, &Silent).unwrap();
+        let once = plan(sliding).probabilities(&network, &image, &|| false).unwrap();
+        let both = flipped.probabilities(&network, &image, &|| false).unwrap();
         assert!((once - both).abs().max().double_value(&[]) < 1e-6);
     }
 }
@@ -207,12 +210,12 @@ fn every_labeled_pixel_counts_once_for_any_number_of_threads() {
     for plan in [
         plan(SlidingWindow::of_side(512)),
         plan(SlidingWindow::of_side(48)),
-        TestPlan { flips: Flips::Horizontal, ..plan(SlidingWindow { side: 30, stride: 30 }) },
+        Passes { turns: Turns::Flip, ..plan(SlidingWindow { side: 30, stride: 30 }) },
     ] {
         let job = EvaluateJob {
             model: &model,
             chips: &chips,
-            plan: &plan,
+            passes: &plan,
             eroded: 0,
             threads: 1,
             predictions: None,
@@ -235,7 +238,7 @@ fn eroded_borders_are_ignored_and_predictions_are_written() {
     let job = EvaluateJob {
         model: &model,
         chips: &chips,
-        plan: &plan,
+        passes: &plan,
         eroded: 2,
         threads: 2,
         predictions: Some(&predictions),
@@ -274,17 +277,17 @@ fn what_goes_wrong_is_told_with_the_chip() {
     let plan = plan(SlidingWindow::of_side(512));
     let fine = model(probe(32));
     let job =
-        EvaluateJob { model: &fine, chips: &chips, plan: &plan, eroded: 0, threads: 1, predictions: None };
+        EvaluateJob { model: &fine, chips: &chips, passes: &plan, eroded: 0, threads: 1, predictions: None };
     let error = evaluate(&job, &Impatient).unwrap_err();
     assert!(matches!(error, Error::Data(seg_data::Error::Cancelled)), "{error}");
-    let error = probabilities(&probe(1), &blocks(64, 64), &plan, &Impatient).unwrap_err();
-    assert!(matches!(error, Error::Data(seg_data::Error::Cancelled)), "{error}");
+    let error = plan.probabilities(&probe(1), &blocks(64, 64), &|| true).unwrap_err();
+    assert!(matches!(error, seg_run::PassError::Stopped), "{error}");
     let broken = model(Probe { multiple: 32, output: None });
     let error = evaluate(&EvaluateJob { model: &broken, ..job }, &Silent).unwrap_err();
     assert!(error.to_string().starts_with("cannot segment images/"), "{error}");
-    let senseless = TestPlan { scales: Vec::new(), ..plan.clone() };
-    let error = evaluate(&EvaluateJob { plan: &senseless, ..job }, &Silent).unwrap_err();
-    assert!(matches!(error, Error::TestPlan { .. }), "{error}");
+    let senseless = Passes { scales: Vec::new(), ..plan.clone() };
+    let error = evaluate(&EvaluateJob { passes: &senseless, ..job }, &Silent).unwrap_err();
+    assert!(matches!(error, Error::Passes(_)), "{error}");
 }
 
 /// A tensor of the reference, whose file is made by `tests/data/protocol/make_protocol.py`.
@@ -302,9 +305,9 @@ fn probabilities_are_those_of_pytorch() {
     for name in ["large", "small"] {
         let pixels = reference(&format!("{name}/image")).to_kind(Kind::Float).unsqueeze(0); // (1, C, H, W)
         let image = (pixels / input.divide - input.mean[0]) / input.std[0];
-        for (what, plan) in [("single", plan(sliding)), ("paper", TestPlan::paper(sliding))] {
+        for (what, plan) in [("single", plan(sliding)), ("paper", Passes::paper(sliding))] {
             let expected = reference(&format!("{name}/{what}")).unsqueeze(0); // (1, K, H, W)
-            let seen = probabilities(&*model.network, &image, &plan, &Silent).unwrap();
+            let seen = plan.probabilities(&*model.network, &image, &|| false).unwrap();
             let off = (&seen - &expected).abs().max().double_value(&[]);
             assert!(off < 1e-5, "{name} {what}: off by {off}");
             let spread = expected.get(0).get(0);
