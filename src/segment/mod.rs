@@ -119,12 +119,13 @@ impl Prepared {
     }
 }
 
-/// Room for the blocks of a row of tiles, so that few are decoded twice.
+/// Limits of GDAL's cache for decoded blocks.
 const LEAST_CACHE: u64 = 16 << 20;
 const MOST_CACHE: u64 = 128 << 20;
 
 /// Opens everything, runs the network once on an empty tile, and plans.
 pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {
+    seg_torch::share_heap();
     let LoadedModel { card, network, fingerprint } = job.model.load(job.device)?;
     let legend = legend_of(job, &card.classes)?;
     let (precision, note) = precision::resolve(job.precision, &job.model, &fingerprint, job.device);
@@ -134,14 +135,15 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         None => BandSelection::Auto { needed: card.input.bands },
     };
     let budget = job.max_memory.unwrap_or_else(|| seg_run::total_memory() / 2);
+    let options = ReadOptions { bands, block_budget: (budget / 4).min(ReadOptions::default().block_budget) };
+    let mut source = GeoRaster::open(&job.input, &options)?;
     // GDAL looks at the limit once, before the first read.
-    let cache = match seg_gdal::set_cache_bytes((budget / 8).clamp(LEAST_CACHE, MOST_CACHE))? {
+    let wanted = tiling::cache(source.profile(), tiling::side(job, &card)).min(budget / 8);
+    let cache = match seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))? {
         BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
         // A share of the machine's memory; GDAL's own default is 5 %.
         BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
     };
-    let options = ReadOptions { bands, block_budget: (budget / 4).min(ReadOptions::default().block_budget) };
-    let mut source = GeoRaster::open(&job.input, &options)?;
     for note in source.notes() {
         observer.warning(&note.to_string());
     }

@@ -1,7 +1,7 @@
 //! Tiles, how far they overlap and how they are blended.
 
 use super::Job;
-use seg_grid::{Blend, Observer, RasterSource, TileGrid};
+use seg_grid::{Blend, Observer, RasterSource, SourceProfile, TileGrid};
 use seg_nn::ModelCard;
 use seg_run::{Network, Overlap, Plan, Reach};
 
@@ -28,6 +28,15 @@ pub(super) const TILE: usize = 512;
 /// The side of tiles before it is rounded up to the network's multiple.
 pub(super) fn side(job: &Job, card: &ModelCard) -> usize {
     job.tile.or(card.tile_px).unwrap_or(TILE)
+}
+
+/// Bytes of the decoded blocks that a row of tiles touches: with room for them, each is decoded once for the row.
+pub(super) fn cache(raster: &SourceProfile, side: usize) -> u64 {
+    let rows = side.div_ceil(raster.block.height.max(1)) + 1;
+    let columns = raster.size.width.div_ceil(raster.block.width.max(1));
+    // Each band's block, and one for a mask, or the block that all bands share.
+    let bands = raster.block.area() * (raster.dtype.bytes() * (raster.bands + 1)) as u64;
+    (rows * columns) as u64 * bands.max(raster.block_bytes)
 }
 
 /// Lays tiles, after a look at how far the network looks where the user leaves that open.

@@ -71,26 +71,57 @@ impl Scene {
 
 /// Writes `probe.pt` and `probe.toml`: the nearest color as a 1 x 1 convolution.
 pub(crate) fn write_probe(folder: &Path) {
+    write_probe_of(folder, &legend());
+}
+
+/// The classes of scenes.
+fn legend() -> Legend {
     let class = |id: u8| {
         let [r, g, b] = PALETTE[usize::from(id)].map(|v| v as u8);
         Class { id: ClassId(id), name: format!("class {id}"), prompt: None, color: Rgb { r, g, b } }
     };
-    write_probe_of(folder, &Legend::new((0..6).map(class).collect()).expect("a legend"));
+    Legend::new((0..6).map(class).collect()).expect("a legend")
 }
 
 /// The same for the classes of a legend, whose colors are dimmed as in a scene.
 pub(crate) fn write_probe_of(folder: &Path, legend: &Legend) {
+    let probe = nearest(legend);
+    write_network(folder, "probe", legend, &mut |xs| vec![probe(&xs[0])]);
+}
+
+/// Writes `blur.pt` and `blur.toml`: the probe on an image that was averaged twice over 15 x 15 pixels, so that it
+/// sees 14 pixels far.
+pub(crate) fn write_blur(folder: &Path) {
+    let legend = legend();
+    let probe = nearest(&legend);
+    let mean = |xs: &Tensor| xs.avg_pool2d([15, 15], [1, 1], [7, 7], false, true, None); // (B, C, H, W)
+    write_network(folder, "blur", &legend, &mut |xs| {
+        vec![probe(&(&xs[0] * 0.5 + mean(&mean(&xs[0])) * 0.5))]
+    });
+}
+
+/// How near each pixel's color is to those of the classes: (B, C, H, W) -> (B, K, H, W).
+fn nearest(legend: &Legend) -> impl Fn(&Tensor) -> Tensor {
     let classes = legend.classes();
     let colors: Vec<f32> = classes.iter().flat_map(|class| dimmed(class.color)).map(|v| v / 255.0).collect();
     let colors = Tensor::from_slice(&colors).view([classes.len() as i64, 3, 1, 1]); // (K, C, 1, 1)
     let weight = &colors * 40.0; // (K, C, 1, 1)
     let bias = (&colors * &colors).sum_dim_intlist([1_i64, 2, 3].as_slice(), false, Kind::Float) * -20.0; // (K)
-    let mut probe = |xs: &[Tensor]| vec![xs[0].conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)];
+    move |xs| xs.conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)
+}
+
+fn write_network(
+    folder: &Path,
+    name: &str,
+    legend: &Legend,
+    network: &mut dyn FnMut(&[Tensor]) -> Vec<Tensor>,
+) {
     let example = Tensor::zeros([1, 3, 32, 32], (Kind::Float, Device::Cpu));
-    let module = CModule::create_by_tracing("Probe", "forward", &[example], &mut probe).expect("traces");
-    module.save(folder.join("probe.pt")).expect("saves the probe");
+    let mut network = network;
+    let module = CModule::create_by_tracing("Network", "forward", &[example], &mut network).expect("traces");
+    module.save(folder.join(name).with_extension("pt")).expect("saves the network");
     let description = "[model]\noutput = \"logits\"\n[input]\nbands = 3\ndivide = 255.0\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n";
-    fs::write(folder.join("probe.toml"), format!("{description}{}", legend.to_toml()))
+    fs::write(folder.join(name).with_extension("toml"), format!("{description}{}", legend.to_toml()))
         .expect("writes the description");
 }
 

@@ -242,7 +242,7 @@ fn flight_choices(request: &PlanRequest<'_>, workers: usize) -> Vec<Flight> {
     }
     let alone = |in_flight: usize| Flight { in_flight, images: 1 };
     match request.batch {
-        Batch::Auto => vec![alone(2 * workers + 2), alone(workers + 1)],
+        Batch::Auto => vec![alone(workers + 2), alone(workers + 1)],
         Batch::Tiles(tiles) => vec![alone(tiles.max(1))],
     }
 }

@@ -42,5 +42,6 @@ pub use memory_format::{channels_last, is_channels_last};
 pub use script::ScriptModule;
 pub use settings::{
     Autocast, Determinism, keep_freed_memory, prepare_device, set_deterministic, set_intra_op_threads,
+    share_heap,
 };
 pub use transfer::{download, upload};

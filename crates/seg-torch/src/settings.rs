@@ -47,6 +47,15 @@ pub fn keep_freed_memory() -> bool {
     unsafe { ffi::seg_torch_keep_freed_memory() != 0 }
 }
 
+/// Makes threads that are started from now on share two heaps instead of one each; says whether the system's
+/// allocator can.
+///
+/// A pipeline takes buffers in one thread and frees them in another, and every heap keeps some.
+pub fn share_heap() -> bool {
+    // SAFETY: sets a number of the C library's allocator, which it may be told at any time.
+    unsafe { ffi::seg_torch_share_heap() != 0 }
+}
+
 /// Prepares a device for networks: on CUDA float32 is computed as such, without TensorFloat-32, and cuDNN tries its
 /// algorithms for each new shape, so that shapes should be few; on the processor nothing is done.
 ///

@@ -161,6 +161,15 @@ int seg_torch_keep_freed_memory() {
 #endif
 }
 
+// Each arena keeps memory of its own, and buffers are taken in one thread and freed in another.
+int seg_torch_share_heap() {
+#ifdef __GLIBC__
+  return mallopt(M_ARENA_MAX, 2) == 1;
+#else
+  return 0;
+#endif
+}
+
 int seg_torch_has_mkl() { return at::hasMKL(); }
 int seg_torch_has_mkldnn() { return at::hasMKLDNN(); }
 int seg_torch_has_openmp() { return at::hasOpenMP(); }

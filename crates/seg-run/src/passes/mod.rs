@@ -1,6 +1,8 @@
 //! The passes of a network over one image.
 
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use seg_grid::{Size, Window};
 use seg_nn::{Logits, Scores, SegModel};
@@ -54,7 +56,8 @@ impl Passes {
                 let seen = turn.undo(&seen).map_err(torch("turn scores back"))?; // (B, K, H, W)
                 sum = Some(match sum.take() {
                     None => seen,
-                    Some(mut sum) => sum.f_add_(&seen).map_err(torch("add up probabilities"))?,
+                    // Not in place: a network may hand out memory of its own.
+                    Some(sum) => sum.f_add(&seen).map_err(torch("add up probabilities"))?,
                 });
             }
         }
@@ -156,12 +159,10 @@ fn score(network: &dyn SegModel, crop: &Tensor) -> Result<(Tensor, ScoreKind), P
     let multiple = network.input_multiple();
     let right = own.width.next_multiple_of(multiple) - own.width;
     let bottom = own.height.next_multiple_of(multiple) - own.height;
-    let scores = if right == 0 && bottom == 0 {
-        network.forward(crop)?
-    } else {
-        let padded = crop.f_constant_pad_nd([0, right as i64, 0, bottom as i64]); // (B, C, multiple, multiple)
-        network.forward(&padded.map_err(torch("fill up a window"))?)?
-    };
+    // Always a copy, even where nothing is filled up: a network may change its input in place, and the crop is a
+    // view of the image.
+    let padded = crop.f_constant_pad_nd([0, right as i64, 0, bottom as i64]); // (B, C, multiple, multiple)
+    let scores = network.forward(&padded.map_err(torch("fill up a window"))?)?;
     let (scores, kind): (Tensor, ScoreKind) = match scores {
         Scores::Logits(Logits(scores)) => (scores, |scores| Scores::Logits(Logits(scores))),
         Scores::Probabilities(scores) => (scores, Scores::Probabilities),
