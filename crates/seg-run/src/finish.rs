@@ -59,18 +59,25 @@ impl Output {
 }
 
 /// A finished window's values for one output, and how many of its valid pixels the network gave no number for.
-pub(crate) struct Values {
-    pub(crate) block: Block,
-    pub(crate) not_a_number: u64,
+pub struct Values {
+    /// The output's values, (bands, H, W).
+    pub block: Block,
+    /// Valid pixels without a number; they are nodata.
+    pub not_a_number: u64,
 }
 
 /// Turns final scores into the values of one output; `ids` are the legend's, in the network's order.
-pub(crate) fn values(
-    output: Output,
-    finished: &Finished,
-    valid: &ArrayView2<'_, bool>,
-    ids: &[u8],
-) -> Values {
+///
+/// ```
+/// use ndarray::array;
+/// use seg_grid::{Block, Finished, Window};
+/// use seg_run::{Output, values};
+/// let scores = array![[[0.2, 0.6]], [[0.8, 0.4]]]; // (K, H, W)
+/// let finished = Finished { window: Window { x: 0, y: 0, width: 2, height: 1 }, scores };
+/// let classes = values(Output::Classes, &finished, &array![[true, true]].view(), &[3, 7]);
+/// assert_eq!(classes.block, Block::U8(array![[[7, 3]]]));
+/// ```
+pub fn values(output: Output, finished: &Finished, valid: &ArrayView2<'_, bool>, ids: &[u8]) -> Values {
     let scores = &finished.scores; // (K, H, W)
     let (k, h, w) = scores.dim();
     let mut best = Array2::<f32>::from_elem((h, w), f32::NEG_INFINITY); // (H, W)

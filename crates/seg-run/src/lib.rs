@@ -31,7 +31,7 @@ mod tensor;
 pub use agreement::{Agreement, agreement, made_up_scene};
 pub use assemble::assemble;
 pub use error::Error;
-pub use finish::{CONFIDENCE_BANDS, NODATA, Output, ProbabilityType};
+pub use finish::{CONFIDENCE_BANDS, NODATA, Output, ProbabilityType, Values, values};
 pub use footprint::Footprint;
 pub use journal::{Fresh, RunKey, WorkFolder};
 pub use memory::{Rss, total_memory};
