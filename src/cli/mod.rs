@@ -7,6 +7,7 @@ mod model;
 mod tile;
 mod tools;
 mod train;
+mod verify;
 
 pub(crate) use eval::EvalArgs;
 pub(crate) use global::{ADVANCED_HEADING, GLOBAL_HEADING, GdalArgs, GlobalArgs};
@@ -18,6 +19,7 @@ pub(crate) use model::{
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};
 pub(crate) use train::TrainArgs;
+pub(crate) use verify::VerifyArgs;
 
 use clap::{Parser, Subcommand};
 
@@ -49,6 +51,7 @@ pub(crate) enum Command {
     Tile(TileArgs),
     Train(TrainArgs),
     Infer(InferArgs),
+    Verify(VerifyArgs),
     Eval(EvalArgs),
     Model(ModelArgs),
     Doctor(DoctorArgs),

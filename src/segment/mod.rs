@@ -1,10 +1,16 @@
 //! The main job: a raster and a network in, a class raster on the same grid out.
 
 pub(crate) mod conflicts;
+mod flags;
 mod gsd;
+pub(crate) mod manifest;
 mod outputs;
 mod preview;
+mod record;
 pub(crate) mod report;
+mod sampled;
+mod tile_tally;
+pub(crate) mod verify;
 
 pub(crate) use gsd::PixelSize;
 pub(crate) use outputs::{OutputFiles, Wanted};
@@ -14,7 +20,7 @@ use anyhow::Context as _;
 use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
 use seg_grid::{Blend, Observer, RasterSource};
 use seg_label::{Class, ClassId, Legend, Rgb};
-use seg_nn::LoadedModel;
+use seg_nn::{LoadedModel, ModelCard};
 use seg_run::{
     Batch, Footprint, Fresh, Network, Normalizer, Outcome, Overlap, Plan, PlanRequest, RunKey, Scaling,
     WorkFolder,
@@ -60,6 +66,7 @@ pub(crate) struct Prepared {
     pub legend: Legend,
     pub plan: Plan,
     pub footprint: Footprint,
+    pub card: ModelCard,
     network: Network,
     key: RunKey,
 }
@@ -147,12 +154,12 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         cache,
         columns: kept.as_deref(),
     })?;
-    Ok(Prepared { source, legend, plan, footprint, network, key })
+    Ok(Prepared { source, legend, plan, footprint, card, network, key })
 }
 
 /// Does what was planned.
 pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared { mut source, legend, plan, network, key, .. } = prepared;
+    let Prepared { mut source, legend, plan, card, network, key, .. } = prepared;
     let files = OutputFiles::new(&job.outputs);
     let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
     let made = || -> anyhow::Result<Done> {
@@ -165,12 +172,21 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
                 .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
         }
         let reference = GridReference::from(source.raster_profile());
-        let pixels = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
+        let counted = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
         if let Some(path) = &job.outputs.preview {
-            files.stage_preview(preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+            files.stage(&preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+        }
+        match &job.outputs.manifest {
+            Some(path) => {
+                let run = record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend };
+                files
+                    .stage(&record::manifest(&run, &mut source, &counted, files.list()?)?.to_json()?, path)?;
+            }
+            // One that an earlier run left would speak of another raster.
+            None => manifest::remove_own(&manifest::path_for(&job.outputs.classes)),
         }
         files.publish()?;
-        Ok(Done { outcome, pixels })
+        Ok(Done { outcome, pixels: counted.pixels })
     }();
     match made {
         Ok(done) => {

@@ -9,6 +9,7 @@ mod eval;
 mod fetch;
 mod import;
 mod infer;
+mod manifest;
 mod miniature;
 mod odd_rasters;
 mod program;
