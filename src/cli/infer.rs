@@ -129,6 +129,7 @@ A TorchScript file NET.pt takes (B, C, H, W), returns (B, K, H, W) and is descri
   divide = 255.0               # (value / divide - mean) / std, band by band
   mean = [0.0, 0.0, 0.0]
   std = [1.0, 1.0, 1.0]
+  fill = [0.0, 0.0, 0.0]       # optional: what pixels without data enter as, divided; else the mean
   [[class]]                    # one for each output channel, in order
   id = 0
   name = \"building\"

@@ -13,8 +13,8 @@ pub(crate) use eval::EvalArgs;
 pub(crate) use global::{ADVANCED_HEADING, GLOBAL_HEADING, GdalArgs, GlobalArgs};
 pub(crate) use infer::InferArgs;
 pub(crate) use model::{
-    ModelArgs, ModelCheckArgs, ModelCommand, ModelFetchArgs, ModelImportArgs, ModelInfoArgs, ModelInitArgs,
-    ModelPackArgs,
+    ModelArgs, ModelCheckArgs, ModelCommand, ModelExportArgs, ModelFetchArgs, ModelImportArgs, ModelInfoArgs,
+    ModelInitArgs, ModelPackArgs,
 };
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};

@@ -45,7 +45,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 38] = [
+const FILES: [(&str, &str, Direction, Content); 40] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -78,6 +78,8 @@ const FILES: [(&str, &str, Direction, Content); 38] = [
     ("model init", "out", Output, Model),
     ("model pack", "models", Input, Model),
     ("model pack", "out", Output, Model),
+    ("model export", "model", Input, Model),
+    ("model export", "out", Output, Model),
     ("model import", "input", Input, Model),
     ("model import", "out", Output, Model),
     ("model import", "config", Input, Config),

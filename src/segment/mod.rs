@@ -1,6 +1,7 @@
 //! The main job: a raster and a network in, a class raster on the same grid out.
 
 pub(crate) mod conflicts;
+mod fit;
 mod flags;
 mod gsd;
 pub(crate) mod manifest;
@@ -115,6 +116,9 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     gsd::check(job.pixel_size, &job.model, card.input.gsd_m, source.raster_profile())?;
     source.probe(Probe::Sample)?;
     let normalizer = Normalizer::new(job.scaling, &card.input, &mut source)?;
+    for warning in fit::warnings(&card, job.pixel_size, &normalizer, &mut source)? {
+        observer.warning(&warning);
+    }
     let mut parameters = vec![
         ("model", fingerprint),
         ("input", source.profile().fingerprint.clone()),

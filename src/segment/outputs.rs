@@ -155,10 +155,9 @@ impl<'a> OutputFiles<'a> {
         let (named, folder) = (self.wanted.files(), self.wanted.classes.parent());
         let file = |(from, to): (PathBuf, PathBuf)| {
             let what = named.iter().find(|(_, path)| **path == to).map_or("side-car", |(what, _)| what);
-            let file = match to.file_name() {
-                Some(name) if to.parent() == folder => PathBuf::from(name),
-                _ => to,
-            };
+            let name = to.file_name().filter(|_| to.parent() == folder).unwrap_or(to.as_os_str());
+            // JSON has no other bytes than those of texts.
+            let file = PathBuf::from(name.to_string_lossy().into_owned());
             let (bytes, sha256) = sha256_of(&from)?;
             Ok(OutputFile { what: what.to_owned(), file, bytes, sha256 })
         };

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Reads the ids of a class raster; pixels without data are 255.
-fn ids(path: &Path) -> Vec<u8> {
+pub(crate) fn ids(path: &Path) -> Vec<u8> {
     let options =
         ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
     let mut raster = GeoRaster::open(&path.to_string_lossy(), &options).expect("opens");

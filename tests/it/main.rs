@@ -6,6 +6,7 @@ mod configs;
 mod cuda;
 mod data_sets;
 mod eval;
+mod export;
 mod fetch;
 mod import;
 mod infer;

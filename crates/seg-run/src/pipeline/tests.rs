@@ -73,6 +73,7 @@ pub(crate) fn scene_and_network() -> Result<(MemoryRaster, Network), Error> {
         std: vec![0.2; 3],
         gsd_m: None,
         dtypes: vec!["uint8".to_owned()],
+        fill: Vec::new(),
     };
     let normalizer = Normalizer::new(Scaling::Model, &input, &mut scene)?;
     Ok((scene, Network::new(Box::new(Blur), normalizer)))
@@ -240,6 +241,7 @@ fn a_failing_network_ends_the_run_with_its_reason() {
         std: vec![1.0; 3],
         gsd_m: None,
         dtypes: Vec::new(),
+        fill: Vec::new(),
     };
     let mut scene = scene();
     let network =
