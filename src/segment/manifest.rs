@@ -19,7 +19,8 @@ const SCHEMA: u32 = 1;
 /// It holds no time, and nothing that only decides how fast the run was: equal runs make equal manifests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    pub manifest: String,
+    #[serde(rename = "manifest")]
+    pub kind: String,
     pub schema: u32,
     pub software: Software,
     pub input: Input,
@@ -181,7 +182,7 @@ pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<(u64, String)> {
             }
         }
     }
-    Ok((bytes, hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((bytes, format!("{:x}", hasher.finalize())))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) fn manifest(
     counted: &Counted,
     outputs: Vec<OutputFile>,
 ) -> anyhow::Result<Manifest> {
-    let (manifest, schema) = Manifest::head();
+    let (kind, schema) = Manifest::head();
     let mut parameters = run.key.0.clone();
     parameters.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
     let classes = run.legend.classes().iter().zip(&counted.pixels).map(|(class, &pixels)| ClassPixels {
@@ -37,7 +37,7 @@ pub(crate) fn manifest(
         pixels,
     });
     Ok(Manifest {
-        manifest,
+        kind,
         schema,
         software: software(run.job),
         input: input(source)?,
@@ -83,7 +83,7 @@ pub(crate) fn input(source: &mut GeoRaster) -> anyhow::Result<Input> {
         data_type: profile.dtype.to_string(),
         crs: raster.crs.as_ref().map(ToString::to_string),
         crs_wkt: raster.crs.as_ref().map(|crs| crs.wkt().to_owned()),
-        geotransform: raster.transform.map(|transform| transform.to_gdal()),
+        geotransform: raster.transform.map(seg_grid::GeoTransform::to_gdal),
     })
 }
 

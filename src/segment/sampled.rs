@@ -32,13 +32,13 @@ pub(crate) fn fingerprint(source: &mut dyn RasterSource) -> Result<String, IoErr
                 for plane in patch.values.outer_iter() {
                     let values = plane.iter().zip(&patch.valid);
                     let bytes = values.flat_map(|(v, &valid)| if valid { v.to_le_bytes() } else { [0; 4] });
-                    hasher.update(&bytes.collect::<Vec<u8>>());
+                    hasher.update(bytes.collect::<Vec<u8>>());
                 }
-                hasher.update(&patch.valid.iter().map(|&valid| u8::from(valid)).collect::<Vec<u8>>())
+                hasher.update(patch.valid.iter().map(|&valid| u8::from(valid)).collect::<Vec<u8>>());
             }
-        };
+        }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 #[cfg(test)]

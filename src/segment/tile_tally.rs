@@ -33,7 +33,9 @@ impl<'a> TileTally<'a> {
         let rows = y.touching(window.y..window.bottom());
         let still_open = self.open.split_off(&rows.start);
         let closed = std::mem::replace(&mut self.open, still_open);
-        closed.into_values().for_each(|row| self.close(&row));
+        for row in closed.into_values() {
+            self.close(&row);
+        }
         for row in rows {
             let tiles = self.open.entry(row).or_insert_with(|| vec![false; x.count()]);
             for column in x.touching(window.x..window.right()) {
@@ -52,7 +54,9 @@ impl<'a> TileTally<'a> {
     /// The counts, once all windows were added.
     pub(crate) fn finish(mut self) -> Tiles {
         let rest = std::mem::take(&mut self.open);
-        rest.into_values().for_each(|row| self.close(&row));
+        for row in rest.into_values() {
+            self.close(&row);
+        }
         self.tiles
     }
 

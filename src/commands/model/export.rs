@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// Writes a network for other programs.
 pub(super) fn run(args: &ModelExportArgs, context: &Context) -> anyhow::Result<()> {
-    if !args.out.extension().is_some_and(|ending| ending == "pt") {
+    if args.out.extension().is_none_or(|ending| ending != "pt") {
         let what = format!("cannot export to {}: its name does not end in .pt", args.out.display());
         return Err(
             Advice::new(what, "give --out a name such as net.pt; net.toml is written beside it").into()

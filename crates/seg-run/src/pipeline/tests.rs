@@ -83,7 +83,7 @@ pub(crate) fn plan(
     scene: &MemoryRaster,
     setting: &Setting,
     outputs: &[Output],
-    columns: Option<Vec<Range<usize>>>,
+    columns: Option<&[Range<usize>]>,
 ) -> Result<Plan, Error> {
     Plan::new(&PlanRequest {
         profile: scene.profile(),
@@ -97,7 +97,7 @@ pub(crate) fn plan(
         device: setting.device,
         max_memory: None,
         cache: 0,
-        columns: columns.as_deref(),
+        columns,
     })
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn segment(
     let (scene, network) = scene_and_network()?;
     let work = WorkFolder::open(folder.to_path_buf(), &key(), fresh)?;
     let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
-    let plan = plan(&scene, setting, &OUTPUTS, kept)?;
+    let plan = plan(&scene, setting, &OUTPUTS, kept.as_deref())?;
     work.begin(&key(), &plan.columns)?;
     let outcome = predict(&network, &scene, &plan, &[0, 1, 2], &work, observer)?;
     let mut out = scene.clone();

@@ -26,7 +26,7 @@ fn on_disk(ids: &Array3<u8>) -> MemoryRaster {
     MemoryRaster::with_mask(ids.mapv(f32::from), valid)
 }
 
-fn everything(found: &MemoryRaster, columns: Option<Vec<Range<usize>>>) -> Comparison {
+fn everything(found: &MemoryRaster, columns: Option<&[Range<usize>]>) -> Comparison {
     let folder = tempfile::tempdir().unwrap();
     let (scene, network) = scene_and_network().unwrap();
     let plan = plan(&scene, &setting(None), &[Output::Classes], columns).unwrap();
@@ -50,7 +50,7 @@ fn what_a_run_made_is_made_again_to_the_pixel_and_one_altered_pixel_is_found() {
     let pixels = ids.len() as u64;
     let equal = Comparison { pixels, ..Comparison::default() };
     assert_eq!(everything(&on_disk(&ids), None), equal);
-    assert_eq!(everything(&on_disk(&ids), Some(vec![0..512, 512..620])), equal);
+    assert_eq!(everything(&on_disk(&ids), Some(&[0..512, 512..620])), equal);
     assert_eq!(sampled(&on_disk(&ids), &[]), equal, "cores are every pixel once");
 
     let (x, y) = (300, 700);
