@@ -69,7 +69,12 @@ impl Context {
 
     /// Where networks run; a GPU that is there and cannot be used is told. To be called before the first tensor.
     pub(crate) fn network_device(&self) -> anyhow::Result<tch::Device> {
-        let chosen = seg_nn::choose_device(&self.device.to_string())?;
+        self.choose_device(self.device)
+    }
+
+    /// The same for a device that something else than the flag names.
+    pub(crate) fn choose_device(&self, wanted: DeviceArg) -> anyhow::Result<tch::Device> {
+        let chosen = seg_nn::choose_device(&wanted.to_string())?;
         if let Some(warning) = &chosen.warning {
             self.progress.warning(warning);
         }

@@ -33,6 +33,9 @@ pub(crate) struct InferArgs {
     pub model: NetworkName,
     /// Class raster to write: one band of class ids, nodata 255, with color table and class names;
     /// left out only with --dry-run
+    ///
+    /// Beside OUT.tif lie OUT.tif.aux.xml (names, colors and pixels of the classes, for GDAL), OUT.qml (the style
+    /// that QGIS shows it with) and OUT.tif.json (the manifest).
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// Format of the rasters that are written
@@ -56,6 +59,12 @@ pub(crate) struct InferArgs {
     /// Other names and colors for the model's classes: a TOML file of `[[class]]` entries
     #[arg(long, value_name = "FILE")]
     pub legend: Option<PathBuf>,
+    /// Leave out OUT.json, the manifest beside the class raster, which `rs-seg verify` reads
+    ///
+    /// It tells what made the outputs: input, network, parameters and versions, with checksums of all files and the
+    /// pixels of each class. It holds no time, and is the same for any number of threads, batch size and memory limit.
+    #[arg(long)]
+    pub no_manifest: bool,
     /// Side of a tile in pixels, rounded up to the network's multiple [default: the model's, else 512]
     #[arg(long, value_name = "PX", value_parser = tile_side)]
     pub tile: Option<usize>,
@@ -145,6 +154,7 @@ A TorchScript file NET.pt takes (B, C, H, W), returns (B, K, H, W) and is descri
   divide = 255.0               # (value / divide - mean) / std, band by band
   mean = [0.0, 0.0, 0.0]
   std = [1.0, 1.0, 1.0]
+  fill = [0.0, 0.0, 0.0]       # optional: what pixels without data enter as, divided; else the mean
   [[class]]                    # one for each output channel, in order
   id = 0
   name = \"building\"

@@ -7,17 +7,19 @@ mod model;
 mod tile;
 mod tools;
 mod train;
+mod verify;
 
 pub(crate) use eval::EvalArgs;
 pub(crate) use global::{ADVANCED_HEADING, GLOBAL_HEADING, GdalArgs, GlobalArgs};
 pub(crate) use infer::InferArgs;
 pub(crate) use model::{
-    ModelArgs, ModelCheckArgs, ModelCommand, ModelFetchArgs, ModelImportArgs, ModelInfoArgs, ModelInitArgs,
-    ModelPackArgs,
+    ModelArgs, ModelCheckArgs, ModelCommand, ModelExportArgs, ModelFetchArgs, ModelImportArgs, ModelInfoArgs,
+    ModelInitArgs, ModelPackArgs,
 };
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};
 pub(crate) use train::TrainArgs;
+pub(crate) use verify::VerifyArgs;
 
 use clap::{Parser, Subcommand};
 
@@ -49,6 +51,7 @@ pub(crate) enum Command {
     Tile(TileArgs),
     Train(TrainArgs),
     Infer(InferArgs),
+    Verify(VerifyArgs),
     Eval(EvalArgs),
     Model(ModelArgs),
     Doctor(DoctorArgs),

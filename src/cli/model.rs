@@ -19,6 +19,7 @@ pub(crate) enum ModelCommand {
     Info(ModelInfoArgs),
     Init(ModelInitArgs),
     Pack(ModelPackArgs),
+    Export(ModelExportArgs),
     Check(ModelCheckArgs),
     Import(ModelImportArgs),
     Fetch(ModelFetchArgs),
@@ -55,6 +56,37 @@ pub(crate) struct ModelPackArgs {
     #[arg(long)]
     pub keep_text_tower: bool,
 }
+
+/// Write a checkpoint as TorchScript, which runs without rs-seg
+///
+/// Normalization and soft-max are inside: pixels as they stand in the raster, float (B, C, H, W), go in,
+/// probabilities (B, K, H, W) come out. Any batch and any size goes whose sides are multiples of 32; the size that the
+/// network was made for is `tile-px` in the description.
+///
+/// Beside M.pt are written M.toml, the description that `rs-seg infer --model M.pt` reads, M.metadata.json, the keys
+/// that the QGIS plugins Deepness and `GeoDeep` know, and M.mlm.json, the properties of STAC's extension for machine
+/// learning models.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXPORT_EXAMPLES)]
+pub(crate) struct ModelExportArgs {
+    /// `default`, which comes with rs-seg, or a checkpoint (.safetensors)
+    #[arg(value_name = "MODEL")]
+    pub model: NetworkName,
+    /// TorchScript file to write (.pt)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  The same classes as with the checkpoint:
+    rs-seg model export run/best.safetensors --out net.pt
+    rs-seg infer ortho.tif --model net.pt --out classes.tif
+  In Python, without rs-seg:
+    import torch
+    network = torch.jit.load(\"net.pt\")
+    probabilities = network(pixels)         # (B, C, H, W), 0 to 255 -> (B, K, H, W)
+    classes = probabilities.argmax(1)       # places in the list of M.toml";
 
 /// Write an untrained network of a configuration
 ///

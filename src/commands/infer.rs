@@ -4,7 +4,7 @@ use crate::cli::InferArgs;
 use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
 use crate::progress::Stage;
-use crate::segment::{self, Job, OnCancel, PassChoice, SeamCheck, Wanted, report};
+use crate::segment::{self, Job, OnCancel, PassChoice, SeamCheck, Wanted, manifest, report};
 use crate::value::{DeviceArg, ProtocolChoice, RasterFormat};
 use anyhow::Context as _;
 use seg_gdal::{BandIndex, OutputFormat};
@@ -21,7 +21,7 @@ const EMBEDDED: &str = "the network that comes with rs-seg learned from satellit
 /// Segments one raster.
 pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
-    let job = job(args, context)?;
+    let job = job(args, context.network_device()?, context)?;
     if !args.dry_run {
         for (_, path) in job.outputs.files() {
             context.check_output(path)?;
@@ -93,8 +93,8 @@ fn passes(args: &InferArgs) -> PassChoice {
     }
 }
 
-fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
-    let device = context.network_device()?;
+/// The job that the arguments ask for, on a device.
+pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> anyhow::Result<Job> {
     let legend = args.legend.as_ref().map(|path| -> anyhow::Result<Legend> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read the legend {}", path.display()))?;
@@ -102,12 +102,15 @@ fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
     });
     let bands =
         args.bands.as_ref().map(|list| list.0.iter().filter_map(|&n| BandIndex::from_number(n)).collect());
+    // Without --out there is only a dry run, which writes nothing.
+    let classes = args.out.clone().unwrap_or_else(|| PathBuf::from("classes.tif"));
     Ok(Job {
         input: args.input.clone(),
         model: args.model.clone(),
         outputs: Wanted {
-            // Without --out there is only a dry run, which writes nothing.
-            classes: args.out.clone().unwrap_or_else(|| PathBuf::from("classes.tif")),
+            style: classes.with_extension("qml"),
+            manifest: (!args.no_manifest).then(|| manifest::path_for(&classes)),
+            classes,
             probabilities: args
                 .probabilities
                 .clone()

@@ -9,6 +9,7 @@ mod man;
 mod model;
 mod tile;
 mod train;
+mod verify;
 
 use crate::cli::Command;
 use crate::context::Context;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Tile(args) => tile::run(args, context),
         Command::Train(args) => train::run(args, context),
         Command::Infer(args) => infer::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Model(args) => model::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),

@@ -45,7 +45,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 35] = [
+const FILES: [(&str, &str, Direction, Content); 40] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -58,6 +58,9 @@ const FILES: [(&str, &str, Direction, Content); 35] = [
     ("infer", "probabilities", Output, Raster),
     ("infer", "confidence", Output, Raster),
     ("infer", "legend", Input, Legend),
+    ("verify", "classes", Input, Raster),
+    ("verify", "model", Input, Model),
+    ("verify", "input", Input, Raster),
     ("eval", "pred", Input, Raster),
     ("eval", "truth", Input, Labels),
     ("eval", "out", Output, Folder),
@@ -75,6 +78,8 @@ const FILES: [(&str, &str, Direction, Content); 35] = [
     ("model init", "out", Output, Model),
     ("model pack", "models", Input, Model),
     ("model pack", "out", Output, Model),
+    ("model export", "model", Input, Model),
+    ("model export", "out", Output, Model),
     ("model import", "input", Input, Model),
     ("model import", "out", Output, Model),
     ("model import", "config", Input, Config),

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Refuses outputs that are inputs, that share a name, or whose side-car would replace a stranger's.
 pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
-    let outputs = job.outputs.files();
+    let (outputs, rasters) = (job.outputs.files(), job.outputs.rasters());
     let written: Vec<(String, PathBuf)> = outputs
         .iter()
-        .flat_map(|(what, path)| {
-            [((*what).to_owned(), (*path).to_path_buf()), (format!("the side-car of {what}"), side_car(path))]
-        })
+        .map(|(what, path)| ((*what).to_owned(), path.to_path_buf()))
+        .chain(rasters.iter().map(|(what, path)| (format!("the side-car of {what}"), side_car(path))))
         .collect();
     for (i, (what, path)) in written.iter().enumerate() {
         if let Some((other, _)) = written[..i].iter().find(|(_, before)| resolved(before) == resolved(path)) {
@@ -33,7 +32,7 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
             return Err(Advice::new(text, "write to another file; --overwrite is for earlier results"));
         }
     }
-    for (what, path) in outputs.iter().filter(|(what, _)| *what != "preview") {
+    for (what, path) in &rasters {
         let beside = side_car(path);
         if existing == Existing::Refuse && beside.exists() {
             let text = format!("{} exists and would become the side-car of {what}", beside.display());

@@ -50,7 +50,7 @@ pub(crate) fn check(
 }
 
 /// The size of pixels in meters, where the raster lies in a CRS of lengths.
-fn meters(raster: &RasterProfile) -> Option<Gsd> {
+pub(super) fn meters(raster: &RasterProfile) -> Option<Gsd> {
     let unit = raster.crs.as_ref()?.meters_per_unit()?;
     let gsd = raster.transform?.gsd();
     Some(Gsd { x: gsd.x * unit, y: gsd.y * unit })

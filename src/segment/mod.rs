@@ -1,12 +1,19 @@
 //! The main job: a raster and a network in, a class raster on the same grid out.
 
 pub(crate) mod conflicts;
+mod fit;
+mod flags;
 mod gsd;
+pub(crate) mod manifest;
 mod outputs;
 mod preview;
+mod record;
 pub(crate) mod report;
+mod sampled;
 pub(crate) mod seams;
+mod tile_tally;
 mod tiling;
+pub(crate) mod verify;
 
 pub(crate) use gsd::PixelSize;
 pub(crate) use outputs::{OutputFiles, Wanted};
@@ -19,7 +26,7 @@ use anyhow::Context as _;
 use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
 use seg_grid::{Blend, Observer, RasterSource, SeamReport};
 use seg_label::{Class, ClassId, Legend, Rgb};
-use seg_nn::{InferencePrecision, LoadedModel};
+use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
 use seg_run::{
     Batch, Footprint, Fresh, Network, Normalizer, Outcome, Passes, Plan, PlanRequest, Reach, RunKey, Scaling,
     SlidingWindow, Turns, WorkFolder,
@@ -88,6 +95,7 @@ pub(crate) struct Prepared {
     pub precision: InferencePrecision,
     /// What was decided for the user, in lines.
     pub notes: Vec<String>,
+    pub card: ModelCard,
     network: Network,
     key: RunKey,
 }
@@ -150,6 +158,9 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     gsd::check(job.pixel_size, &job.model, card.input.gsd_m, source.raster_profile())?;
     source.probe(Probe::Sample)?;
     let normalizer = Normalizer::new(job.scaling, &card.input, &mut source)?;
+    for warning in fit::warnings(&card, job.pixel_size, &normalizer, &mut source)? {
+        observer.warning(&warning);
+    }
     let mut parameters = vec![
         ("model", fingerprint),
         ("input", source.profile().fingerprint.clone()),
@@ -174,7 +185,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     };
     let Tiling { grid, blend, reach } = tiling::lay(job, &card, &network, &mut source, observer)?;
     parameters.push(("blend", format!("{blend:?}")));
-    let overlap = grid.x().tile().saturating_sub(grid.x().stride());
+    let overlap = tiling::overlap(&grid);
     notes.extend(reach.map(|reach| tiling::told(reach, overlap, blend)));
     parameters.push(("tile", grid.tile_size().to_string()));
     parameters.push(("overlap", overlap.to_string()));
@@ -199,12 +210,12 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         cache,
         columns: kept.as_deref(),
     })?;
-    Ok(Prepared { source, legend, plan, footprint, reach, precision, notes, network, key })
+    Ok(Prepared { source, legend, plan, footprint, reach, precision, notes, card, network, key })
 }
 
 /// Does what was planned.
 pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared { mut source, legend, plan, network, key, .. } = prepared;
+    let Prepared { mut source, legend, plan, card, network, key, precision, .. } = prepared;
     let files = OutputFiles::new(&job.outputs);
     let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
     let made = || -> anyhow::Result<Done> {
@@ -217,16 +228,26 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
                 .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
         }
         let reference = GridReference::from(source.raster_profile());
-        let pixels = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
+        let counted = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
         if let Some(path) = &job.outputs.preview {
-            files.stage_preview(preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+            files.stage(&preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+        }
+        match &job.outputs.manifest {
+            Some(path) => {
+                let run =
+                    record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend, precision };
+                files
+                    .stage(&record::manifest(&run, &mut source, &counted, files.list()?)?.to_json()?, path)?;
+            }
+            // One that an earlier run left would speak of another raster.
+            None => manifest::remove_own(&manifest::path_for(&job.outputs.classes)),
         }
         let seams = match job.seams {
             SeamCheck::None => None,
             SeamCheck::Count => Some(seams::check(&files.staged_classes(), &plan.grid)?),
         };
         files.publish()?;
-        Ok(Done { outcome, pixels, seams })
+        Ok(Done { outcome, pixels: counted.pixels, seams })
     }();
     match made {
         Ok(done) => {

@@ -1,5 +1,8 @@
 use super::Job;
+use super::manifest::{OutputFile, sha256_of};
+use super::tile_tally::{TileTally, Tiles};
 use anyhow::Context as _;
+use ndarray::Axis;
 use seg_gdal::{ClassEntry, Content, GridReference, RasterSpec, RasterWriter, Written};
 use seg_grid::{Block, IoError, Layer, Observer, RasterSink, Window};
 use seg_label::Legend;
@@ -15,13 +18,26 @@ pub(crate) struct Wanted {
     pub probabilities: Option<(PathBuf, ProbabilityType)>,
     pub confidence: Option<PathBuf>,
     pub preview: Option<PathBuf>,
+    /// QGIS's style of the class raster.
+    pub style: PathBuf,
+    /// What made the outputs.
+    pub manifest: Option<PathBuf>,
+}
+
+/// What went through to the class raster.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    /// Pixels by class, in the legend's order, and those without data at the end.
+    pub pixels: Vec<u64>,
+    pub tiles: Tiles,
 }
 
 /// The outputs of a run: made under temporary names, given their own when all are whole.
 pub(crate) struct OutputFiles<'a> {
     wanted: &'a Wanted,
     rasters: RefCell<Vec<(Written, PathBuf)>>,
-    preview: RefCell<Option<(PathBuf, PathBuf)>>,
+    /// Small files beside the rasters: temporary name, final name.
+    small: RefCell<Vec<(PathBuf, PathBuf)>>,
 }
 
 impl Wanted {
@@ -35,11 +51,18 @@ impl Wanted {
 
     /// Every file by the flag that asked for it.
     pub(crate) fn files(&self) -> Vec<(&'static str, &Path)> {
-        let mut files = vec![("classes", self.classes.as_path())];
+        let mut files = vec![("classes", self.classes.as_path()), ("style", self.style.as_path())];
         files.extend(self.probabilities.as_ref().map(|(path, _)| ("probabilities", path.as_path())));
         files.extend(self.confidence.as_deref().map(|path| ("confidence", path)));
         files.extend(self.preview.as_deref().map(|path| ("preview", path)));
+        files.extend(self.manifest.as_deref().map(|path| ("manifest", path)));
         files
+    }
+
+    /// The rasters among them, which have a side-car each.
+    pub(crate) fn rasters(&self) -> Vec<(&'static str, &Path)> {
+        let raster = |what: &str| matches!(what, "classes" | "probabilities" | "confidence");
+        self.files().into_iter().filter(|(what, _)| raster(what)).collect()
     }
 
     fn path(&self, output: Output) -> &Path {
@@ -52,10 +75,10 @@ impl Wanted {
 
 impl<'a> OutputFiles<'a> {
     pub(crate) fn new(wanted: &'a Wanted) -> Self {
-        Self { wanted, rasters: RefCell::default(), preview: RefCell::default() }
+        Self { wanted, rasters: RefCell::default(), small: RefCell::default() }
     }
 
-    /// Makes every raster from its strips; returns pixels by class, and without data at the end.
+    /// Makes every raster from its strips, and the style.
     pub(crate) fn assemble(
         &self,
         job: &Job,
@@ -64,7 +87,7 @@ impl<'a> OutputFiles<'a> {
         work: &WorkFolder,
         plan: &Plan,
         observer: &dyn Observer,
-    ) -> anyhow::Result<Vec<u64>> {
+    ) -> anyhow::Result<Counted> {
         let entries: Vec<ClassEntry<'_>> = legend
             .classes()
             .iter()
@@ -72,6 +95,7 @@ impl<'a> OutputFiles<'a> {
             .collect();
         let software = [("TIFFTAG_SOFTWARE".to_owned(), format!("rs-seg {}", env!("CARGO_PKG_VERSION")))];
         let mut counts = [0_u64; 256];
+        let mut tiles = Tiles::default();
         for output in &plan.outputs {
             let path = self.wanted.path(*output);
             let staged = staged(path);
@@ -91,18 +115,21 @@ impl<'a> OutputFiles<'a> {
             // Listed before it is made, so that a failure on the way removes what was begun.
             let half = Written { raster: staged.clone(), side_car: Some(side_car(&staged)) };
             self.rasters.borrow_mut().push((half, path.to_path_buf()));
-            let mut sink = Counting { writer: RasterWriter::create(&staged, &spec)?, counts: [0; 256] };
+            let writer = RasterWriter::create(&staged, &spec)?;
+            let mut sink = Counting { writer, counts: [0; 256], tally: TileTally::new(&plan.grid) };
             seg_run::assemble(work, plan, *output, &mut sink, observer)?;
             if output.layer() == Layer::Classes {
                 counts = sink.counts;
+                tiles = sink.tally.finish();
             }
             let written = sink.writer.finish()?;
             if let Some(last) = self.rasters.borrow_mut().last_mut() {
                 last.0 = written;
             }
         }
+        self.stage(seg_gdal::qml_style(&entries).as_bytes(), &self.wanted.style)?;
         let ids = legend.classes().iter().map(|class| class.id.0).chain([NODATA]);
-        Ok(ids.map(|id| counts[usize::from(id)]).collect())
+        Ok(Counted { pixels: ids.map(|id| counts[usize::from(id)]).collect(), tiles })
     }
 
     /// The class raster while it has its temporary name.
@@ -110,19 +137,40 @@ impl<'a> OutputFiles<'a> {
         staged(&self.wanted.classes)
     }
 
-    /// Stores the preview under a temporary name.
-    pub(crate) fn stage_preview(&self, png: Vec<u8>, path: &Path) -> anyhow::Result<()> {
+    /// Stores a small file under a temporary name.
+    pub(crate) fn stage(&self, content: &[u8], path: &Path) -> anyhow::Result<()> {
         let staged = staged(path);
-        self.preview.replace(Some((staged.clone(), path.to_path_buf())));
-        fs::write(&staged, png).with_context(|| format!("cannot write {}", staged.display()))
+        self.small.borrow_mut().push((staged.clone(), path.to_path_buf()));
+        fs::write(&staged, content).with_context(|| format!("cannot write {}", staged.display()))
+    }
+
+    /// What is staged, with the checksum of every file; by final name, as seen from the class raster's folder.
+    pub(crate) fn list(&self) -> anyhow::Result<Vec<OutputFile>> {
+        let mut staged: Vec<(PathBuf, PathBuf)> = Vec::new();
+        for (written, path) in self.rasters.borrow().iter() {
+            staged.push((written.raster.clone(), path.clone()));
+            staged.extend(written.side_car.iter().map(|from| (from.clone(), side_car(path))));
+        }
+        staged.extend(self.small.borrow().iter().cloned());
+        let (named, folder) = (self.wanted.files(), self.wanted.classes.parent());
+        let file = |(from, to): (PathBuf, PathBuf)| {
+            let what = named.iter().find(|(_, path)| **path == to).map_or("side-car", |(what, _)| what);
+            let name = to.file_name().filter(|_| to.parent() == folder).unwrap_or(to.as_os_str());
+            // JSON has no other bytes than those of texts.
+            let file = PathBuf::from(name.to_string_lossy().into_owned());
+            let (bytes, sha256) = sha256_of(&from)?;
+            Ok(OutputFile { what: what.to_owned(), file, bytes, sha256 })
+        };
+        staged.into_iter().map(file).collect()
     }
 
     /// Gives everything its final name, the class raster last; what fails on the way stays staged.
     pub(crate) fn publish(&self) -> anyhow::Result<()> {
-        if let Some((from, to)) = self.preview.borrow().as_ref() {
-            fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))?;
+        let last = || self.small.borrow().last().cloned();
+        while let Some((from, to)) = last() {
+            fs::rename(&from, &to).with_context(|| format!("cannot rename {}", from.display()))?;
+            self.small.borrow_mut().pop();
         }
-        self.preview.take();
         let last = || self.rasters.borrow().last().cloned();
         while let Some((written, path)) = last() {
             written.rename(&path)?;
@@ -135,7 +183,7 @@ impl<'a> OutputFiles<'a> {
     pub(crate) fn remove_staged(&self) {
         let rasters = self.rasters.take();
         let rasters = rasters.into_iter().flat_map(|(written, _)| [Some(written.raster), written.side_car]);
-        for path in rasters.flatten().chain(self.preview.take().map(|(from, _)| from)) {
+        for path in rasters.flatten().chain(self.small.take().into_iter().map(|(from, _)| from)) {
             if let Err(error) = fs::remove_file(&path)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
@@ -164,6 +212,7 @@ pub(super) fn side_car(path: &Path) -> PathBuf {
 struct Counting<'a> {
     writer: RasterWriter<'a>,
     counts: [u64; 256],
+    tally: TileTally<'a>,
 }
 
 impl RasterSink for Counting<'_> {
@@ -172,6 +221,7 @@ impl RasterSink for Counting<'_> {
             for &id in ids {
                 self.counts[usize::from(id)] += 1;
             }
+            self.tally.add(window, &ids.index_axis(Axis(0), 0)); // (1, H, W) -> (H, W)
         }
         self.writer.write(window, block).map_err(IoError::from)
     }

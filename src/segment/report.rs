@@ -75,7 +75,7 @@ pub(crate) fn plan_json(prepared: &Prepared) -> Value {
         "memory": plan.lines,
         "disk_bytes_at_most": plan.disk,
         "seconds": prepared.seconds(),
-        "overlap": plan.grid.x().tile().saturating_sub(plan.grid.x().stride()),
+        "overlap": super::tiling::overlap(&plan.grid),
         "reach_pixels": match prepared.reach {
             Some(Reach::Pixels(pixels)) => json!(pixels),
             _ => Value::Null,

@@ -70,6 +70,12 @@ pub(super) fn lay(
     }
 }
 
+/// Pixels by which tiles overlap, at least.
+pub(super) fn overlap(grid: &TileGrid) -> usize {
+    // A raster that is narrower than a tile has tiles of its own size along that axis, and no overlap.
+    [grid.x(), grid.y()].map(|axis| axis.tile().saturating_sub(axis.stride())).into_iter().max().unwrap_or(0)
+}
+
 /// What was measured, in a line.
 pub(super) fn told(reach: Reach, overlap: usize, blend: Blend) -> String {
     match reach {

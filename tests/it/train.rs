@@ -1,5 +1,6 @@
 //! `rs-seg train` from chips to weights.
 
+mod fit;
 pub(crate) mod fixture;
 mod refused;
 mod resumed;

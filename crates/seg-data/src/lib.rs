@@ -62,6 +62,6 @@ pub use split::{
 pub use statistics::{BandStatistics, Statistics};
 pub use tile::{Existing, LabelInput, SplitRequest, TileJob, TileSummary, tile};
 pub use training::{
-    AbsentClasses, AugmentSettings, Batch, ChipSet, DataSettings, InputScale, Loader, LoaderPlan, Sample,
-    ScaleDistribution, check_chips, sample,
+    AbsentClasses, AugmentSettings, BandValues, Batch, ChipSet, DataSettings, InputScale, Loader, LoaderPlan,
+    Sample, ScaleDistribution, band_values, check_chips, sample,
 };

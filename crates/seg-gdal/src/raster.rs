@@ -89,6 +89,11 @@ impl GeoRaster {
         &self.raster
     }
 
+    /// The bands that are read, in the order read; one where a palette makes three of it.
+    pub fn bands_read(&self) -> Vec<crate::BandIndex> {
+        self.plan.bands.iter().map(|band| band.index).collect()
+    }
+
     /// What a caller should tell the user about this raster and the bands read.
     pub fn notes(&self) -> Vec<Note> {
         let mut notes = self.raster.notes();

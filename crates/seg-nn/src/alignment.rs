@@ -12,7 +12,7 @@ use crate::config::{Config, FusionConfig, FusionKind, FusionStacks, PoolConfig, 
 use crate::context_decoder::ContextDecoder;
 use crate::error::Error;
 use crate::groups::ParameterGroup;
-use crate::layers::{Forward, Mode, Weight};
+use crate::layers::{Forward, Mode, Weight, map_like};
 use crate::tap::Tap;
 
 /// Where a network takes the embeddings of its classes from.
@@ -90,10 +90,11 @@ impl Alignment {
         let embeddings = self.attnpool.forward(x4)?;
         tap.record("global_feat", &embeddings.global);
         tap.record("dense", &embeddings.dense);
-        let (batch, _, height, width) = embeddings.dense.size4()?;
         let q = self.text.embeddings()?; // (K, D)
         tap.record("text", &q);
-        let q = q.f_unsqueeze(0)?.f_expand([batch, -1, -1], false)?; // (K, D) -> (B, K, D)
+        let classes = q.size()[0];
+        let one_each = embeddings.global.f_unsqueeze(1)?.f_expand([-1, classes, -1], false)?; // (B, D) -> (B, K, D)
+        let q = q.f_unsqueeze(0)?.f_expand_as(&one_each)?; // (K, D) -> (B, K, D)
         let x = embeddings.dense.f_flatten(2, -1)?.f_transpose(1, 2)?; // (B, D, h, w) -> (B, h w, D)
         let (t, v) = match &self.fusion {
             Some(fusion) => fusion.forward(&q, &x, &embeddings.global, mode, tap)?,
@@ -102,7 +103,7 @@ impl Alignment {
         tap.record("t", &t);
         tap.record("v", &v);
         let scores = unit_length(&v)?.f_matmul(&unit_length(&t)?.f_transpose(1, 2)?)?; // (B, h w, K)
-        let scores = scores.f_transpose(1, 2)?.f_reshape([batch, -1, height, width])?; // (B, K, h, w)
+        let scores = map_like(&scores.f_transpose(1, 2)?, classes, &embeddings.dense)?; // (B, K, h, w)
         tap.record("score", &scores);
         Ok(scores)
     }

@@ -4,6 +4,7 @@
 //! Liu and Wang: Bidirectional feature fusion and enhanced alignment based multimodal semantic segmentation
 //! for remote sensing images. Remote Sens. 2024, 16, 2289.
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
@@ -12,7 +13,7 @@ use crate::config::{Config, INPUT_MULTIPLE};
 use crate::decoder::{Decoded, Decoder};
 use crate::error::Error;
 use crate::groups::ParameterGroup;
-use crate::layers::{Forward, Mode, upsample_bilinear};
+use crate::layers::{Forward, Mode, upsample_bilinear, upsample_like};
 use crate::model::{Logits, Scores, SegModel, check_input};
 use crate::resnet::ResNet;
 use crate::tap::Tap;
@@ -177,17 +178,25 @@ impl BemSegOutput {
             .and_then(|logits| upsample_bilinear(&logits, [height, width])) // (B, K, H/4, W/4) -> (B, K, H, W)
             .map_err(Error::compute("bring logits to the image's size"))
     }
+
+    /// The same at the size of an image (B, …, H, W), which a trace keeps for images of any size.
+    fn logits_like(&self, image: &Tensor) -> Result<Tensor, Error> {
+        let logits = self.logits4.f_to_kind(Kind::Float);
+        logits
+            .and_then(|logits| upsample_like(&logits, image, 1, Interpolation::Bilinear)) // -> (B, K, H, W)
+            .map_err(Error::compute("bring logits to the image's size"))
+    }
 }
 
 impl SegModel for BemSeg {
     fn forward(&self, xs: &Tensor) -> Result<Scores, Error> {
         let _no_grad = tch::no_grad_guard();
         check_input(xs, self)?;
-        let (height, width) = (xs.size()[2], xs.size()[3]);
+        let image = xs;
         let xs = xs.f_to_kind(self.kind).map_err(Error::compute("round the input"))?;
         let output = self.compute(&seg_torch::channels_last(&xs)?, Mode::Eval, &mut ());
         let output = output.map_err(Error::compute("run the network"))?;
-        Ok(Scores::Logits(Logits(output.logits(height, width)?)))
+        Ok(Scores::Logits(Logits(output.logits_like(image)?)))
     }
 
     fn num_classes(&self) -> usize {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::Complaint;
+use crate::seen::SeenBand;
 
 /// Everything that inference needs to know of a network, from its checkpoint or its NET.toml.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub struct ModelCard {
     pub input_multiple: usize,
     /// What the network's output means.
     pub output: OutputKind,
+    /// The values that the network learned from, band by band; empty where they are not known.
+    pub seen: Vec<SeenBand>,
 }
 
 /// One class.
@@ -57,6 +60,9 @@ pub struct InputSpec {
     /// The data types that the network saw, in GDAL's words in lower case; empty means any.
     #[serde(default)]
     pub dtypes: Vec<String>,
+    /// What pixels that were not measured enter as, band by band, after the division; the mean where it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fill: Vec<f64>,
 }
 
 /// What a network's output channels hold.
@@ -104,6 +110,13 @@ impl InputSpec {
                 let problem = format!("{} values for {} bands", values.len(), self.bands);
                 return Err(Complaint::new(key, problem));
             }
+        }
+        if !self.fill.is_empty() && self.fill.len() != self.bands {
+            let problem = format!("{} values for {} bands", self.fill.len(), self.bands);
+            return Err(Complaint::new("input.fill", problem));
+        }
+        if let Some(fill) = self.fill.iter().find(|value| !value.is_finite()) {
+            return Err(Complaint::new("input.fill", format!("{fill} is not a finite number")));
         }
         if let Some(mean) = self.mean.iter().find(|value| !value.is_finite()) {
             return Err(Complaint::new("input.mean", format!("{mean} is not a finite number")));
@@ -189,7 +202,7 @@ mod tests {
 
     fn input() -> InputSpec {
         let (mean, std) = (vec![0.5; 3], vec![0.25; 3]);
-        InputSpec { bands: 3, divide: 255.0, mean, std, gsd_m: None, dtypes: Vec::new() }
+        InputSpec { bands: 3, divide: 255.0, mean, std, gsd_m: None, dtypes: Vec::new(), fill: Vec::new() }
     }
 
     #[test]
@@ -212,6 +225,8 @@ mod tests {
         assert!(check(|input| input.divide = 0.0));
         assert!(check(|input| input.divide = f64::NAN));
         assert!(check(|input| input.mean = vec![0.0; 2]));
+        assert!(check(|input| input.fill = vec![0.0; 2]));
+        assert!(check(|input| input.fill = vec![f64::NAN; 3]));
         assert!(check(|input| input.mean[0] = f64::INFINITY));
         assert!(check(|input| input.std[1] = 0.0));
         assert!(check(|input| input.gsd_m = Some(-1.0)));

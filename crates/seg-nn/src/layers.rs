@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
@@ -266,16 +267,16 @@ impl LayerNorm {
 ///
 /// **Shapes**: queries (B, N, E), keys and values (B, M, E) → (B, N, E).
 pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64, mask: Mask) -> Forward {
-    let (batch, queries, width) = q.size3()?;
+    let (_, _, width) = q.size3()?;
     let split = |xs: &Tensor| {
         // (B, N, E) -> (B, heads, N, E / heads)
-        xs.f_reshape([batch, -1, heads, width / heads])?.f_transpose(1, 2)
+        xs.f_unflatten(2, [heads, width / heads])?.f_transpose(1, 2)
     };
     let (q, k, v) = (split(q)?, split(k)?, split(v)?);
     let causal = mask == Mask::Causal;
     Tensor::f_scaled_dot_product_attention(&q, &k, &v, None::<&Tensor>, 0.0, causal, None, false)?
         .f_transpose(1, 2)?
-        .f_reshape([batch, queries, width]) // (B, heads, N, E / heads) -> (B, N, E)
+        .f_flatten(2, 3) // (B, heads, N, E / heads) -> (B, N, E)
 }
 
 /// Which keys a query sees.
@@ -299,6 +300,18 @@ pub(crate) fn average_pool(xs: &Tensor, factor: i64) -> Forward {
 /// Bilinear interpolation with pixel centers as corners (`align_corners=False`): (B, C, H, W) -> (B, C, *size).
 pub(crate) fn upsample_bilinear(xs: &Tensor, size: [i64; 2]) -> Forward {
     xs.f_upsample_bilinear2d(size, false, None, None)
+}
+
+/// The same to `factor` times the size of another map, which a trace keeps for images of any size:
+/// (B, C, h, w) -> (B, C, factor H, factor W).
+pub(crate) fn upsample_like(xs: &Tensor, like: &Tensor, factor: i64, how: Interpolation) -> Forward {
+    seg_torch::resize_like(xs, like, factor, how).map_err(|error| TchError::Torch(error.to_string()))
+}
+
+/// Places in a row as a map again: (B, C, h w) -> (B, C, h, w), the size of `like`, (B, …, h, w).
+pub(crate) fn map_like(places: &Tensor, channels: i64, like: &Tensor) -> Forward {
+    let like = like.f_narrow(1, 0, 1)?.f_expand([-1, channels, -1, -1], false)?; // (B, …, h, w) -> (B, C, h, w)
+    places.f_reshape_as(&like)
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod count;
 mod decoder;
 mod device;
 mod error;
+mod export;
 mod golden;
 mod groups;
 mod hash_fill;
@@ -51,6 +52,7 @@ mod loss;
 mod model;
 mod resnet;
 mod safetensors_file;
+mod seen;
 mod tap;
 mod torchscript;
 
@@ -70,6 +72,7 @@ pub use config::{
 pub use count::{InputFacts, ModelFacts, PartFacts, describe};
 pub use device::{ChosenDevice, choose_device, parse_device};
 pub use error::{Error, is_out_of_memory};
+pub use export::{ExportedFile, export, export_files};
 pub use golden::{GoldenReport, TensorCheck, check_golden};
 pub use groups::{ParameterGroup, buffers, trainable};
 pub use hash_fill::{fnv1a64, hash_fill, hash_fill_all, hash_uniform};
@@ -79,4 +82,5 @@ pub use loss::{
     ContrastMemory, CpcAbsent, CpcCategory, CpcReduce, Criterion, Denominator, LossSettings, Losses,
 };
 pub use model::{LoadedModel, Logits, Scores, SegModel, load, load_bytes};
+pub use seen::SeenBand;
 pub use tap::Tap;

@@ -13,6 +13,7 @@ use crate::card::{ClassSpec, InputSpec, ModelCard, OutputKind, check_classes};
 use crate::complaint::Complaint;
 use crate::error::Error;
 use crate::model::{LoadedModel, Logits, Scores, SegModel, check_input};
+use crate::seen::SeenBand;
 
 /// The contents of NET.toml.
 #[derive(Debug, Deserialize)]
@@ -22,6 +23,8 @@ struct Description {
     model: ModelSection,
     input: InputSpec,
     class: Vec<ClassSpec>,
+    #[serde(default)]
+    seen: Vec<SeenBand>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,12 +83,16 @@ pub(crate) fn load(path: &Path, device: Device) -> Result<LoadedModel, Error> {
 }
 
 fn parse_description(text: &str, model: &Path, path: &Path) -> Result<ModelCard, Error> {
-    let Description { model: section, input, class } =
+    let Description { model: section, input, class, seen } =
         toml::from_str(text).map_err(|error| Error::toml(path, text, &error))?;
     let in_file = |complaint: Complaint| complaint.in_file(path);
     let input = input.with_default_dtypes();
     input.check().map_err(in_file)?;
     check_classes(&class).map_err(in_file)?;
+    if !seen.is_empty() && seen.len() != input.bands {
+        let problem = format!("{} entries for {} bands", seen.len(), input.bands);
+        return Err(in_file(Complaint::new("seen", problem)));
+    }
     if section.stride == 0 {
         return Err(in_file(Complaint::new("model.stride", "a stride is at least 1")));
     }
@@ -101,6 +108,7 @@ fn parse_description(text: &str, model: &Path, path: &Path) -> Result<ModelCard,
         tile_px: section.tile_px,
         input_multiple: section.stride,
         output: section.output,
+        seen,
     })
 }
 

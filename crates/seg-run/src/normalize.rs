@@ -49,6 +49,8 @@ struct Channel {
     limits: Option<(f32, f32)>,
     mean: f64,
     std: f64,
+    /// What a pixel that was not measured becomes.
+    fill: f32,
 }
 
 /// Turns values into what the network was trained on; decided once for a raster, never for a tile.
@@ -96,27 +98,31 @@ impl Normalizer {
             let (mean, std) = (input.mean[band], input.std[band]);
             let at = |v: f64| ((v - mean) / std) as f32;
             let limits = (limits == Limits::Cut).then(|| (at(0.0), at(1.0)));
-            channels.push(Channel { low, range, limits, mean, std });
+            let fill = input.fill.get(band).map_or(0.0, |&fill| at(fill));
+            channels.push(Channel { low, range, limits, mean, std, fill });
         }
         Ok(Self { channels })
     }
 
-    /// Values (C, H, W) to network input, in place; what was not measured becomes the training mean, 0.
-    pub(crate) fn apply(&self, patch: &mut Patch) {
+    /// Values (C, H, W) to network input, in place; what was not measured becomes the training mean, 0, or what the
+    /// model names.
+    pub fn apply(&self, patch: &mut Patch) {
         for (mut plane, channel) in patch.values.outer_iter_mut().zip(&self.channels) {
             let scale = (1.0 / (channel.range * channel.std)) as f32;
             let shift = ((-channel.low / channel.range - channel.mean) / channel.std) as f32;
             let (floor, ceiling) = channel.limits.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
             Zip::from(&mut plane).and(&patch.valid).for_each(|v, &valid| {
-                *v = if valid { (*v * scale + shift).clamp(floor, ceiling) } else { 0.0 };
+                *v = if valid { (*v * scale + shift).clamp(floor, ceiling) } else { channel.fill };
             });
         }
     }
 
     /// A text that changes when the numbers do, for the run's key.
     pub fn fingerprint(&self) -> String {
-        let parts =
-            self.channels.iter().map(|c| format!("{:?}/{:?}/{:?}/{:?}", c.low, c.range, c.mean, c.std));
+        let parts = self
+            .channels
+            .iter()
+            .map(|c| format!("{:?}/{:?}/{:?}/{:?}/{:?}", c.low, c.range, c.mean, c.std, c.fill));
         parts.collect::<Vec<_>>().join(";")
     }
 }
@@ -171,6 +177,7 @@ mod tests {
             std: vec![0.25; bands],
             gsd_m: None,
             dtypes: vec!["uint8".to_owned()],
+            fill: Vec::new(),
         }
     }
 

@@ -333,4 +333,4 @@ fn work_off(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -56,6 +56,14 @@ pub enum Error {
         /// What libtorch says.
         reason: String,
     },
+    /// A map could not be brought to another size.
+    #[error("cannot resize a tensor of shape {shape:?}: {reason}")]
+    Resize {
+        /// The tensor's shape.
+        shape: Vec<i64>,
+        /// What libtorch says.
+        reason: String,
+    },
     /// The user named a CUDA part of libtorch that does not fit.
     #[error("RS_SEG_LIBTORCH names {}, which cannot be used", path.display())]
     CudaTree {
@@ -131,6 +139,7 @@ impl Error {
             Self::ScriptPath { .. }
             | Self::Setting { .. }
             | Self::ChannelsLast { .. }
+            | Self::Resize { .. }
             | Self::Copy { .. } => None,
         }
     }

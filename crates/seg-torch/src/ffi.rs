@@ -19,6 +19,13 @@ unsafe extern "C" {
     fn seg_torch_last_error() -> *const c_char;
     pub(crate) fn seg_torch_channels_last(tensor: *const C_tensor, out: *mut *mut C_tensor) -> c_int;
     pub(crate) fn seg_torch_is_channels_last(tensor: *const C_tensor) -> c_int;
+    pub(crate) fn seg_torch_resize_like(
+        tensor: *const C_tensor,
+        like: *const C_tensor,
+        factor: i64,
+        bilinear: c_int,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
     pub(crate) fn seg_torch_script_load(
         path: *const c_char,
         device: c_int,

@@ -3,6 +3,7 @@
 //!
 //! * [`ScriptModule`] runs a TorchScript file, frozen, the same bits on every call and from many threads.
 //! * [`channels_last`] lays tensors out as convolutions on processors like them.
+//! * [`resize_like`] brings maps to the size of others, also in a trace for images of any size.
 //! * [`fused_adamw`] is libtorch's own optimizer step, one call for many weights.
 //! * [`set_deterministic`], [`set_intra_op_threads`], [`prepare_device`] and [`Autocast`] are libtorch's settings.
 //! * [`load_cuda`] finds libtorch's CUDA part and loads it, where there is a [`Gpu`]; [`upload`] and [`download`] copy.
@@ -25,6 +26,7 @@ mod ffi;
 mod gpu;
 mod info;
 mod memory_format;
+mod resize;
 mod script;
 mod settings;
 mod transfer;
@@ -39,6 +41,7 @@ pub use info::{
     multiplies_bf16,
 };
 pub use memory_format::{channels_last, is_channels_last};
+pub use resize::{Interpolation, resize_like};
 pub use script::ScriptModule;
 pub use settings::{
     Autocast, Determinism, keep_freed_memory, prepare_device, set_deterministic, set_intra_op_threads,

@@ -3,9 +3,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+#include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/autocast_mode.h>
 #include <caffe2/core/common.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
+#include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
@@ -65,6 +68,26 @@ int seg_torch_channels_last(const at::Tensor* tensor, at::Tensor** out) {
 
 int seg_torch_is_channels_last(const at::Tensor* tensor) {
   return tensor->defined() && tensor->dim() == 4 && tensor->is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+// Sides that are numbers here would be numbers in a trace too; stashed as values, they follow its input.
+int seg_torch_resize_like(const at::Tensor* tensor, const at::Tensor* like, std::int64_t factor, int bilinear,
+                          at::Tensor** out) {
+  return guard([&] {
+    namespace tracer = torch::jit::tracer;
+    TORCH_CHECK(tensor->dim() == 4 && like->dim() == 4, "both have to have four dimensions");
+    if (tracer::isTracing()) {
+      for (int side = 0; side < 2; ++side) {
+        at::Tensor size = tracer::getSizeOf(*like, 2 + side);
+        if (factor != 1) size = at::mul(size, at::Scalar(factor));
+        tracer::ArgumentStash::stashIntArrayRefElem("output_size", 2, side, size);
+      }
+    }
+    const std::vector<std::int64_t> size = {like->size(2) * factor, like->size(3) * factor};
+    *out = new at::Tensor(bilinear != 0 ? at::upsample_bilinear2d(*tensor, size, /*align_corners=*/false)
+                                        : at::upsample_nearest2d(*tensor, size));
+    return OK;
+  });
 }
 
 int seg_torch_script_load(const char* path, int device, torch::jit::Module** out) {

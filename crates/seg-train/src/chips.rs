@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use seg_data::{ChipSet, Manifest, check_chips};
+use seg_data::{BandValues, ChipSet, Manifest, band_values, check_chips};
+use seg_nn::SeenBand;
 
 use crate::trainer::TrainJob;
 use crate::{Error, TrainObserver, TrainSettings, classes};
@@ -36,6 +37,19 @@ impl Chips {
         val.as_ref().map_or(Ok(()), |val| check_chips(val, observer))?;
         let fingerprint = fingerprint(&job.data, [Some(&train), val.as_ref()])?;
         Ok(Self { train: Arc::new(train), val, fingerprint })
+    }
+
+    /// The values that the network learns from, which its checkpoints remember.
+    pub(crate) fn seen(&self) -> Result<Vec<SeenBand>, Error> {
+        // So short that text brings them back as they were.
+        let short = |number: f64| format!("{number:.5e}").parse().unwrap_or(number);
+        let band = |BandValues { mean, std, p1, p99 }: &BandValues| SeenBand {
+            mean: short(*mean),
+            std: short(*std),
+            p1: short(*p1),
+            p99: short(*p99),
+        };
+        Ok(band_values(&self.train)?.iter().map(band).collect())
     }
 
     /// The job's settings, with class weights that follow from the chips.

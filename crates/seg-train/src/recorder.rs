@@ -8,7 +8,7 @@ use seg_data::Batch;
 use seg_events::EventFile;
 use seg_grid::Observer;
 use seg_label::{Legend, Scores};
-use seg_nn::{CheckpointContents, Config, StoredPrecision, StoredTower, Transfer, save_checkpoint};
+use seg_nn::{CheckpointContents, Config, SeenBand, StoredPrecision, StoredTower, Transfer, save_checkpoint};
 use seg_report::{confusion_png, sample_png};
 use serde_json::{Map, Value, json};
 use tch::{Device, Tensor};
@@ -37,6 +37,8 @@ pub(crate) struct Begun<'a> {
     pub(crate) chips: String,
     pub(crate) device: &'static str,
     pub(crate) transfer: Option<&'a Transfer>,
+    /// The values of the chips.
+    pub(crate) seen: Vec<SeenBand>,
 }
 
 impl Recorder {
@@ -61,6 +63,7 @@ impl Recorder {
             origin.insert("classes-kept".to_owned(), json!(transfer.classes_kept));
             origin.insert("classes-new".to_owned(), json!(transfer.classes_new));
         }
+        SeenBand::write_into(&begun.seen, &mut origin);
         let run = SavedRun {
             data: job.data.clone(),
             chips: begun.chips,

@@ -144,6 +144,7 @@ impl<'a> Training<'a> {
             chips: chips.fingerprint.clone(),
             device: device_name(job.device),
             transfer: transfer.as_ref(),
+            seen: chips.seen()?,
         };
         let recorder = Recorder::begin(job, folder, begun, &learner, observer)?;
         let meter = Meter::new(&job.settings.train, chips.train.len(), recorder.run.sums);

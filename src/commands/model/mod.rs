@@ -1,6 +1,7 @@
 //! `rs-seg model`.
 
 mod check;
+mod export;
 mod fetch;
 mod import;
 mod info;
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &ModelArgs, context: &Context) -> anyhow::Result<()> {
         ModelCommand::Info(args) => info::run(args, context),
         ModelCommand::Init(args) => init::run(args, context),
         ModelCommand::Pack(args) => pack::run(args, context),
+        ModelCommand::Export(args) => export::run(args, context),
         ModelCommand::Check(args) => check::run(args, context),
         ModelCommand::Import(args) => import::run(args, context),
         ModelCommand::Fetch(args) => fetch::run(args, context),

@@ -34,6 +34,7 @@ mod queue;
 mod random;
 mod sample;
 mod settings;
+mod values;
 
 pub use augment::{AugmentSettings, ScaleDistribution};
 pub use check::check_chips;
@@ -42,3 +43,4 @@ pub use input_scale::InputScale;
 pub use loader::{Batch, Loader, LoaderPlan};
 pub use sample::{Sample, sample};
 pub use settings::{AbsentClasses, DataSettings};
+pub use values::{BandValues, band_values};

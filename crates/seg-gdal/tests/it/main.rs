@@ -7,5 +7,6 @@ mod collection;
 mod fixture;
 mod labels;
 mod outputs;
+mod overviews;
 mod reading;
 mod vectors;

@@ -13,11 +13,13 @@ use tch::{Device, Tensor};
 use super::{EMBEDDINGS_KEY, METADATA_KEY, Metadata, SCHEMA, TRAINING_PREFIX, is_text_tower};
 use crate::alignment::TextPart;
 use crate::bemseg::{BemSeg, InferencePrecision};
+use crate::card::ModelCard;
 use crate::config::Config;
 use crate::error::Error;
 use crate::import::WeightsFacts;
 use crate::model::LoadedModel;
 use crate::safetensors_file::{self, TensorFile};
+use crate::seen::SeenBand;
 
 /// A checkpoint that was read.
 ///
@@ -62,7 +64,8 @@ pub(crate) fn load_for_inference(checkpoint: Checkpoint, device: Device) -> Resu
     let network = BemSeg::new(&vs.root(), &checkpoint.config, checkpoint.text_part())?;
     checkpoint.fill(&vs)?;
     let network = Box::new(network.prepare(InferencePrecision::F32)?);
-    Ok(LoadedModel { card: checkpoint.config.card(), network, fingerprint: checkpoint.fingerprint })
+    let card = ModelCard { seen: SeenBand::of(&checkpoint.provenance), ..checkpoint.config.card() };
+    Ok(LoadedModel { card, network, fingerprint: checkpoint.fingerprint })
 }
 
 impl Checkpoint {

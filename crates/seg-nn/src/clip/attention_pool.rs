@@ -3,11 +3,12 @@
 //! # References
 //! Rao et al.: `DenseCLIP`, CVPR 2022, arXiv:2112.01518, section 3.2.
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use crate::config::PoolConfig;
-use crate::layers::{Bias, Forward, Linear, Mask, Weight, attention, upsample_bilinear};
+use crate::layers::{Bias, Forward, Linear, Mask, Weight, attention, map_like, upsample_like};
 
 /// One multi-head attention in which the mean and all places are queries.
 #[derive(Debug, Clone)]
@@ -46,17 +47,17 @@ impl AttentionPool {
     }
 
     pub(crate) fn forward(&self, xs: &Tensor) -> Forward<Embeddings> {
-        let (batch, _, height, width) = xs.size4()?;
         let places = xs.f_flatten(2, -1)?.f_transpose(1, 2)?; // (B, C, h, w) -> (B, h w, C)
         let mean = places.f_mean_dim(Some([1i64].as_slice()), true, None::<Kind>)?; // (B, 1, C)
         let tokens = Tensor::f_cat(&[mean, places], 1)?; // (B, 1 + h w, C)
-        let tokens = tokens.f_add(&self.positions([height, width])?)?;
+        let tokens = tokens.f_add(&self.positions(xs)?)?;
         let (q, k) = (self.q_proj.forward(&tokens)?, self.k_proj.forward(&tokens)?);
         let ys = attention(&q, &k, &self.v_proj.forward(&tokens)?, self.heads, Mask::None)?;
         let ys = self.c_proj.forward(&ys)?; // (B, 1 + h w, D)
         let global = ys.f_select(1, 0)?; // (B, D)
         let dense = ys.f_slice(1, 1, None::<i64>, 1)?.f_transpose(1, 2)?; // (B, D, h w)
-        Ok(Embeddings { global, dense: dense.f_reshape([batch, -1, height, width])? })
+        let (_, channels, _) = dense.size3()?;
+        Ok(Embeddings { global, dense: map_like(&dense, channels, xs)? }) // (B, D, h, w)
     }
 
     pub(crate) fn for_inference(&self, kind: Kind) -> Forward<Self> {
@@ -71,14 +72,15 @@ impl AttentionPool {
     }
 
     /// The table of positions for a grid of h × w places: (1 + h w, C).
-    fn positions(&self, size: [i64; 2]) -> Forward {
+    fn positions(&self, xs: &Tensor) -> Forward {
         let table = &self.positional_embedding;
-        if size == [self.grid; 2] {
+        let (_, _, height, width) = xs.size4()?;
+        if [height, width] == [self.grid; 2] {
             return Ok(table.shallow_clone());
         }
         let places = table.f_slice(0, 1, None::<i64>, 1)?; // (g g, C)
         let map = places.f_transpose(0, 1)?.f_reshape([1, -1, self.grid, self.grid])?; // (1, C, g, g)
-        let map = upsample_bilinear(&map, size)?; // (1, C, h, w)
+        let map = upsample_like(&map, xs, 1, Interpolation::Bilinear)?; // (1, C, h, w)
         let places = map.f_flatten(2, -1)?.f_squeeze_dim(0)?.f_transpose(0, 1)?; // (h w, C)
         Tensor::f_cat(&[table.f_slice(0, 0, 1, 1)?, places], 0)
     }

@@ -234,6 +234,7 @@ impl Config {
             tile_px: Some(self.model.tile_px),
             input_multiple: INPUT_MULTIPLE,
             output: OutputKind::Logits,
+            seen: Vec::new(),
         }
     }
 }

@@ -4,13 +4,14 @@
 //! Chen et al.: Encoder-decoder with atrous separable convolution for semantic image segmentation. ECCV 2018,
 //! arXiv:1802.02611.
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::aux_head::AuxHead;
 use super::units::{ConvUnit, SeparableUnit, dropped};
 use crate::config::AtrousPoolingConfig;
-use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_bilinear};
+use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_like};
 
 /// The image's mean, one map for each dilation, and a head on all of them and the first map.
 #[derive(Debug, Clone)]
@@ -57,17 +58,16 @@ impl AtrousPooling {
     /// Maps (B, C1, H/4, W/4) to (B, C4, H/8, W/8) → logits (B, K, H/4, W/4).
     pub(crate) fn forward(&self, maps: &[Tensor; 4], mode: Mode) -> Forward {
         let xs = &maps[3];
-        let (_, _, height, width) = xs.size4()?;
         let mean = xs.f_adaptive_avg_pool2d([1, 1])?; // (B, C4, H/8, W/8) -> (B, C4, 1, 1)
-        let image = upsample_bilinear(&self.image.forward(&mean, mode)?, [height, width])?; // (B, width, H/8, W/8)
+        let image = self.image.forward(&mean, mode)?; // (B, width, 1, 1)
+        let image = upsample_like(&image, xs, 1, Interpolation::Bilinear)?; // (B, width, H/8, W/8)
         let mut seen = vec![image, self.near.forward(xs, mode)?];
         for unit in &self.far {
             seen.push(unit.forward(xs, mode)?); // (B, width, H/8, W/8)
         }
         let ys = self.bottleneck.forward(&Tensor::f_cat(&seen, 1)?, mode)?; // (B, maps width, …) -> (B, width, …)
         let fine = self.fine.forward(&maps[0], mode)?; // (B, fine, H/4, W/4)
-        let (_, _, height, width) = fine.size4()?;
-        let ys = upsample_bilinear(&ys, [height, width])?; // (B, width, H/8, W/8) -> (B, width, H/4, W/4)
+        let ys = upsample_like(&ys, &fine, 1, Interpolation::Bilinear)?; // (B, width, H/8, W/8) -> (B, width, H/4, W/4)
         let ys = Tensor::f_cat(&[ys, fine], 1)?; // (B, width + fine, H/4, W/4)
         let ys = self.refine.iter().try_fold(ys, |ys, unit| unit.forward(&ys, mode))?; // (B, width, H/4, W/4)
         let ys = dropped(&ys, self.dropout, mode)?;

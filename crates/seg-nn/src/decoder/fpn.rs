@@ -3,10 +3,11 @@
 //! # References
 //! Lin et al.: Feature pyramid networks for object detection. CVPR 2017, arXiv:1612.03144.
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use crate::layers::{Bias, Conv2d, ConvShape, Forward};
+use crate::layers::{Bias, Conv2d, ConvShape, Forward, upsample_like};
 
 /// Four maps of equal width, each enriched by the coarser ones.
 #[derive(Debug, Clone)]
@@ -50,6 +51,6 @@ impl Fpn {
 }
 
 fn add_coarser(mut fine: Tensor, coarse: &Tensor) -> Forward {
-    let (_, _, height, width) = fine.size4()?;
-    fine.f_add_(&coarse.f_upsample_nearest2d([height, width], None, None)?)
+    let coarse = upsample_like(coarse, &fine, 1, Interpolation::Nearest)?; // (B, width, h, w) -> (B, width, H, W)
+    fine.f_add_(&coarse)
 }

@@ -3,13 +3,14 @@
 //! # References
 //! Zhao et al.: Pyramid scene parsing network. CVPR 2017, arXiv:1612.01105.
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::aux_head::AuxHead;
 use super::units::{ConvUnit, dropped};
 use crate::config::PyramidPoolingConfig;
-use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_bilinear};
+use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_like};
 
 /// Means over grids, each brought to fewer channels, and a head on all of them.
 #[derive(Debug, Clone)]
@@ -50,12 +51,11 @@ impl PyramidPooling {
 
     /// The last map (B, C4, H/8, W/8) → logits (B, K, H/8, W/8).
     pub(crate) fn forward(&self, xs: &Tensor, mode: Mode) -> Forward {
-        let (_, _, height, width) = xs.size4()?;
         let mut maps = vec![xs.shallow_clone()];
         for level in &self.levels {
             let ys = xs.f_adaptive_avg_pool2d([level.bins; 2])?; // (B, C4, H/8, W/8) -> (B, C4, bins, bins)
             let ys = level.unit.forward(&ys, mode)?; // (B, width, bins, bins)
-            maps.push(upsample_bilinear(&ys, [height, width])?); // (B, width, H/8, W/8)
+            maps.push(upsample_like(&ys, xs, 1, Interpolation::Bilinear)?); // (B, width, H/8, W/8)
         }
         let ys = Tensor::f_cat(&maps, 1)?; // (B, C4 + levels width, H/8, W/8)
         let ys = self.bottleneck.forward(&ys, mode)?; // (B, width, H/8, W/8)

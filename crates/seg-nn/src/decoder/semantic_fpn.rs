@@ -3,13 +3,14 @@
 //! # References
 //! Kirillov et al.: Panoptic feature pyramid networks. CVPR 2019, arXiv:1901.02446, section 3 (Semantic FPN).
 
+use seg_torch::Interpolation;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::fpn::Fpn;
 use super::units::{ConvUnit, dropped};
 use crate::config::SemanticFpnConfig;
-use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_bilinear};
+use crate::layers::{Bias, Conv2d, ConvShape, Forward, Mode, upsample_like};
 use crate::tap::Tap;
 
 /// Feature pyramid and head: the encoder's maps → logits at stride 4.
@@ -73,8 +74,7 @@ impl SemanticFpnHead {
         for (units, map) in self.scale.iter().zip(maps).skip(1) {
             let ys = units.iter().try_fold(map.shallow_clone(), |ys, unit| {
                 let ys = unit.forward(&ys, mode)?;
-                let (_, _, height, width) = ys.size4()?;
-                upsample_bilinear(&ys, [2 * height, 2 * width]) // (B, C, h, w) -> (B, C, 2 h, 2 w)
+                upsample_like(&ys, &ys, 2, Interpolation::Bilinear) // (B, C, h, w) -> (B, C, 2 h, 2 w)
             })?;
             total = total.f_add(&ys)?;
         }

@@ -283,6 +283,11 @@ impl Error {
         move |source| Self::Read { path: path.to_owned(), source }
     }
 
+    /// For `map_err`: a file that could not be written.
+    pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Write { path: path.to_owned(), source }
+    }
+
     /// A TOML text that does not parse.
     pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start).min(text.len());

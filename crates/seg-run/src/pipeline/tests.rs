@@ -52,27 +52,23 @@ fn scene() -> MemoryRaster {
     MemoryRaster::with_mask(values, valid)
 }
 
-struct Setting {
-    threads: usize,
-    batch: Batch,
-    columns: Option<Vec<Range<usize>>>,
+pub(crate) struct Setting {
+    pub(crate) threads: usize,
+    pub(crate) batch: Batch,
+    pub(crate) columns: Option<Vec<Range<usize>>>,
     /// What the plan is made for; the network computes on the processor.
-    device: Device,
+    pub(crate) device: Device,
 }
 
 const OUTPUTS: [Output; 3] =
     [Output::Classes, Output::Probabilities(ProbabilityType::Float32), Output::Confidence];
 
-fn key() -> RunKey {
+pub(crate) fn key() -> RunKey {
     RunKey(std::iter::once(("model".to_owned(), "blur".to_owned())).collect())
 }
 
-fn segment(
-    setting: &Setting,
-    folder: &Path,
-    fresh: Fresh,
-    observer: &dyn Observer,
-) -> Result<(MemoryRaster, Outcome), Error> {
+/// A raster, and a network that has learned nothing of it.
+pub(crate) fn scene_and_network() -> Result<(MemoryRaster, Network), Error> {
     let mut scene = scene();
     let input = InputSpec {
         bands: 3,
@@ -81,25 +77,44 @@ fn segment(
         std: vec![0.2; 3],
         gsd_m: None,
         dtypes: vec!["uint8".to_owned()],
+        fill: Vec::new(),
     };
-    let network = Network::new(Box::new(Blur), Normalizer::new(Scaling::Model, &input, &mut scene)?);
-    let grid = Plan::lay_tiles(scene.profile(), 128, Overlap::Pixels(36), 4)?;
-    let work = WorkFolder::open(folder.to_path_buf(), &key(), fresh)?;
-    let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
-    let plan = Plan::new(&PlanRequest {
+    let normalizer = Normalizer::new(Scaling::Model, &input, &mut scene)?;
+    Ok((scene, Network::new(Box::new(Blur), normalizer)))
+}
+
+pub(crate) fn plan(
+    scene: &MemoryRaster,
+    setting: &Setting,
+    outputs: &[Output],
+    columns: Option<&[Range<usize>]>,
+) -> Result<Plan, Error> {
+    Plan::new(&PlanRequest {
         profile: scene.profile(),
-        grid,
+        grid: Plan::lay_tiles(scene.profile(), 128, Overlap::Pixels(36), 4)?,
         blend: Blend::Hann,
         classes: 3,
-        outputs: &OUTPUTS,
+        outputs,
         footprint: Footprint { resident: 0, worker: 0, seconds: Duration::ZERO },
         threads: setting.threads,
         batch: setting.batch,
         device: setting.device,
         max_memory: None,
         cache: 0,
-        columns: kept.as_deref(),
-    })?;
+        columns,
+    })
+}
+
+pub(crate) fn segment(
+    setting: &Setting,
+    folder: &Path,
+    fresh: Fresh,
+    observer: &dyn Observer,
+) -> Result<(MemoryRaster, Outcome), Error> {
+    let (scene, network) = scene_and_network()?;
+    let work = WorkFolder::open(folder.to_path_buf(), &key(), fresh)?;
+    let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
+    let plan = plan(&scene, setting, &OUTPUTS, kept.as_deref())?;
     work.begin(&key(), &plan.columns)?;
     let outcome = predict(&network, &scene, &plan, &[0, 1, 2], &work, observer)?;
     let mut out = scene.clone();
@@ -234,6 +249,7 @@ fn a_failing_network_ends_the_run_with_its_reason() {
         std: vec![1.0; 3],
         gsd_m: None,
         dtypes: Vec::new(),
+        fill: Vec::new(),
     };
     let mut scene = scene();
     let network =

@@ -73,10 +73,19 @@ fn model(network: Probe) -> LoadedModel {
         name: "probe".to_owned(),
         // The ids are not those of the chips' legend.
         classes: vec![class(7, "dark"), class(9, "bright")],
-        input: InputSpec { bands: 3, divide: 255.0, mean, std, gsd_m: None, dtypes: Vec::new() },
+        input: InputSpec {
+            bands: 3,
+            divide: 255.0,
+            mean,
+            std,
+            gsd_m: None,
+            dtypes: Vec::new(),
+            fill: Vec::new(),
+        },
         tile_px: None,
         input_multiple: network.multiple,
         output: OutputKind::Logits,
+        seen: Vec::new(),
     };
     LoadedModel { card, network: Box::new(network), fingerprint: String::new() }
 }

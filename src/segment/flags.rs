@@ -1,0 +1,53 @@
+use super::{Job, OverlapChoice, PixelSize, report, tiling};
+use crate::value::{BlendChoice, DeviceArg, FlipChoice};
+use clap::ValueEnum;
+use seg_grid::Blend;
+use seg_nn::{InferencePrecision, ModelCard};
+use seg_run::{Overlap, Plan};
+use std::collections::BTreeMap;
+
+/// The flags of `infer` that decide the classes, with their values as the command line takes them.
+///
+/// What only decides how fast they come is left out: threads, batch, memory. So are names of outputs. What `auto`
+/// found stands for it.
+pub(crate) fn deciding(
+    job: &Job,
+    card: &ModelCard,
+    plan: &Plan,
+    precision: InferencePrecision,
+) -> BTreeMap<String, String> {
+    let scales: Vec<_> = job.passes.scales.iter().map(ToString::to_string).collect();
+    let mut flags = BTreeMap::from([
+        ("tile", tiling::side(job, card).to_string()),
+        ("overlap", overlap(job.overlap, plan)),
+        ("scaling", job.scaling.to_string()),
+        ("device", DeviceArg::from(job.device).to_string()),
+        ("gsd", if job.pixel_size == PixelSize::Model { "model" } else { "native" }.to_owned()),
+        ("precision", report::precision(precision).to_owned()),
+        ("scales", scales.join(",")),
+    ]);
+    flags.extend(word(|choice: &BlendChoice| choice.blend() == job.blend).map(|name| ("blend", name)));
+    flags.extend(word(|choice: &FlipChoice| choice.turns() == job.passes.turns).map(|name| ("tta", name)));
+    if let Blend::HannBeyond { margin } = plan.blend {
+        flags.insert("margin", margin.to_string());
+    }
+    if let Some(bands) = &job.bands {
+        let bands: Vec<_> = bands.iter().map(ToString::to_string).collect();
+        flags.insert("bands", bands.join(","));
+    }
+    flags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What the command line calls the choice that fits.
+fn word<T: ValueEnum>(fits: impl Fn(&T) -> bool) -> Option<String> {
+    let choice = T::value_variants().iter().find(|choice| fits(choice))?;
+    choice.to_possible_value().map(|value| value.get_name().to_owned())
+}
+
+fn overlap(overlap: OverlapChoice, plan: &Plan) -> String {
+    match overlap {
+        OverlapChoice::Told(Overlap::Pixels(pixels)) => pixels.to_string(),
+        OverlapChoice::Told(Overlap::Percent(percent)) => format!("{percent}%"),
+        OverlapChoice::Auto => tiling::overlap(&plan.grid).to_string(),
+    }
+}

@@ -1,0 +1,103 @@
+use super::manifest::{ClassPixels, Grid, Input, Manifest, Model, OutputFile, Software};
+use super::outputs::Counted;
+use super::{Job, flags, report, sampled};
+use crate::value::DeviceArg;
+use seg_gdal::GeoRaster;
+use seg_grid::{RasterSource as _, Window};
+use seg_label::Legend;
+use seg_nn::{InferencePrecision, ModelCard};
+use seg_run::{Plan, RunKey};
+
+/// A run whose outputs are made.
+pub(crate) struct Run<'a> {
+    pub job: &'a Job,
+    pub card: &'a ModelCard,
+    pub plan: &'a Plan,
+    pub key: &'a RunKey,
+    pub legend: &'a Legend,
+    pub precision: InferencePrecision,
+}
+
+/// Parts of a run's key that have a better place, or do not decide the classes.
+const ELSEWHERE: [&str; 3] = ["input", "model", "outputs"];
+
+/// Writes down all that made the outputs.
+pub(crate) fn manifest(
+    run: &Run<'_>,
+    source: &mut GeoRaster,
+    counted: &Counted,
+    outputs: Vec<OutputFile>,
+) -> anyhow::Result<Manifest> {
+    let (kind, schema) = Manifest::head();
+    let mut parameters = run.key.0.clone();
+    parameters.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
+    let classes = run.legend.classes().iter().zip(&counted.pixels).map(|(class, &pixels)| ClassPixels {
+        id: class.id.0,
+        name: class.name.clone(),
+        color: class.color.to_string(),
+        pixels,
+    });
+    Ok(Manifest {
+        kind,
+        schema,
+        software: software(run.job, run.precision),
+        input: input(source)?,
+        model: Model {
+            name: run.job.model.to_string(),
+            title: run.card.name.clone(),
+            fingerprint: run.key.0.get("model").cloned().unwrap_or_default(),
+        },
+        flags: flags::deciding(run.job, run.card, run.plan, run.precision),
+        parameters,
+        grid: grid(run.plan, counted),
+        classes: classes.collect(),
+        nodata_pixels: counted.pixels.last().copied().unwrap_or(0),
+        outputs,
+    })
+}
+
+/// What computes here.
+pub(crate) fn software(job: &Job, precision: InferencePrecision) -> Software {
+    let (gdal, torch) = (seg_gdal::versions(), seg_torch::build_info());
+    Software {
+        rs_seg: env!("CARGO_PKG_VERSION").to_owned(),
+        gdal: gdal.gdal,
+        proj: gdal.proj,
+        libtorch: torch.version,
+        cpu_capability: torch.cpu_capability,
+        device: DeviceArg::from(job.device).to_string(),
+        precision: report::precision(precision).to_owned(),
+    }
+}
+
+/// The raster that is read.
+pub(crate) fn input(source: &mut GeoRaster) -> anyhow::Result<Input> {
+    let fingerprint = sampled::fingerprint(source)?;
+    let (profile, raster) = (source.profile(), source.raster_profile());
+    let Window { width, height, .. } = Window::whole(profile.size);
+    Ok(Input {
+        name: profile.name.clone(),
+        fingerprint,
+        width,
+        height,
+        bands: source.bands_read().into_iter().map(seg_gdal::BandIndex::number).collect(),
+        data_type: profile.dtype.to_string(),
+        crs: raster.crs.as_ref().map(ToString::to_string),
+        crs_wkt: raster.crs.as_ref().map(|crs| crs.wkt().to_owned()),
+        geotransform: raster.transform.map(seg_grid::GeoTransform::to_gdal),
+    })
+}
+
+fn grid(plan: &Plan, counted: &Counted) -> Grid {
+    let (x, y, tile) = (plan.grid.x(), plan.grid.y(), plan.grid.tile_size());
+    Grid {
+        tile_width: tile.width,
+        tile_height: tile.height,
+        step_x: x.stride(),
+        step_y: y.stride(),
+        columns: x.count(),
+        rows: y.count(),
+        computed: counted.tiles.computed,
+        skipped: counted.tiles.skipped,
+    }
+}
