@@ -1,5 +1,5 @@
 # The few recipes; each is a script that can be run by itself.
-.PHONY: demo test lint setup setup-cuda gpu-check clean
+.PHONY: demo test lint bench setup setup-cuda gpu-check clean
 
 # Segments the scene that comes with rs-seg; see demo-out/ afterwards.
 demo: setup
@@ -10,6 +10,10 @@ test: setup
 
 lint: setup
 	scripts/lint
+
+# A table of figures, and criterion's for the parts; PEERS=PYTHON has the programs to compare with. About an hour.
+bench: setup
+	scripts/bench
 
 # Debian packages and libtorch; does nothing where both are there.
 setup:
