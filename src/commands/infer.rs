@@ -88,7 +88,7 @@ fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
     let bands =
         args.bands.as_ref().map(|list| list.0.iter().filter_map(|&n| BandIndex::from_number(n)).collect());
     Ok(Job {
-        input: args.input.clone(),
+        inputs: segment::inputs::expand(&args.inputs, args.list.as_deref())?,
         model: args.model.clone(),
         outputs: Wanted {
             // Without --out there is only a dry run, which writes nothing.
@@ -107,8 +107,10 @@ fn job(args: &InferArgs, context: &Context) -> anyhow::Result<Job> {
         creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
         legend: legend.transpose()?,
         bands,
+        area: segment::AreaRequest::new(args.bbox, args.bbox_crs.as_deref(), args.aoi.as_deref())?,
         scaling: args.scaling,
-        pixel_size: args.gsd.pixel_size(),
+        pixel_size: args.gsd,
+        t_srs: args.t_srs.as_deref().map(|text| segment::crs_of("--t-srs", text)).transpose()?,
         tile: args.tile,
         overlap: args.overlap,
         blend: args.blend.blend(),

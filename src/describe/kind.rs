@@ -1,9 +1,11 @@
 //! Types of values, by the types that clap parses them into.
 
 use crate::network::NetworkName;
+use crate::segment::PixelSize;
 use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, ScaleList, Setting, Sha256};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
+use seg_gdal::Bounds;
 use seg_run::{Batch, Overlap, Scaling};
 use serde::Serialize;
 use std::any::TypeId;
@@ -36,6 +38,10 @@ pub(crate) enum Kind {
     Overlap,
     /// `auto` or a whole number.
     Batch,
+    /// `XMIN,YMIN,XMAX,YMAX`.
+    Bounds,
+    /// `native`, `model` or a length in meters.
+    PixelSize,
     /// How values meet the model.
     Scaling,
     /// `KEY=VALUE`.
@@ -76,6 +82,8 @@ impl Kind {
             (TypeId::of::<BandList>(), Self::Bands),
             (TypeId::of::<Overlap>(), Self::Overlap),
             (TypeId::of::<Batch>(), Self::Batch),
+            (TypeId::of::<Bounds>(), Self::Bounds),
+            (TypeId::of::<PixelSize>(), Self::PixelSize),
             (TypeId::of::<Scaling>(), Self::Scaling),
             (TypeId::of::<KeyValue>(), Self::KeyValue),
             (TypeId::of::<Setting>(), Self::KeyValue),

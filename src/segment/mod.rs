@@ -2,16 +2,22 @@
 
 pub(crate) mod conflicts;
 mod gsd;
+mod input;
+pub(crate) mod inputs;
+mod opened;
 mod outputs;
 mod preview;
 pub(crate) mod report;
+mod view;
 
 pub(crate) use gsd::PixelSize;
+pub(crate) use input::{AreaRequest, crs_of};
 pub(crate) use outputs::{OutputFiles, Wanted};
 
 use crate::network::NetworkName;
 use anyhow::Context as _;
-use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
+use input::Input;
+use seg_gdal::{BandSelection, BlockCache, Crs, GridReference, OutputFormat, ReadOptions};
 use seg_grid::{Blend, Observer, RasterSource};
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::LoadedModel;
@@ -24,16 +30,20 @@ use tch::Device;
 /// All that decides how a raster is segmented.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Any name that GDAL can open.
-    pub input: String,
+    /// Any names that GDAL can open; several are one mosaic.
+    pub inputs: Vec<String>,
     pub model: NetworkName,
     pub outputs: Wanted,
     pub format: OutputFormat,
     pub creation_options: Vec<String>,
     pub legend: Option<Legend>,
     pub bands: Option<Vec<seg_gdal::BandIndex>>,
+    /// The part that is wanted; all if not given.
+    pub area: Option<AreaRequest>,
     pub scaling: Scaling,
     pub pixel_size: PixelSize,
+    /// The CRS of the outputs, if not the input's.
+    pub t_srs: Option<Crs>,
     pub tile: Option<usize>,
     pub overlap: Overlap,
     pub blend: Blend,
@@ -56,7 +66,9 @@ pub(crate) enum OnCancel {
 
 /// A raster and a network that were found to fit, and what will be done with them.
 pub(crate) struct Prepared {
-    pub source: GeoRaster,
+    pub source: Box<dyn RasterSource>,
+    /// The grid of the outputs.
+    pub reference: GridReference,
     pub legend: Legend,
     pub plan: Plan,
     pub footprint: Footprint,
@@ -101,16 +113,10 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
     };
     let options = ReadOptions { bands, block_budget: (budget / 4).min(ReadOptions::default().block_budget) };
-    let mut source = GeoRaster::open(&job.input, &options)?;
-    for note in source.notes() {
-        observer.warning(&note.to_string());
-    }
-    gsd::check(job.pixel_size, &job.model, card.input.gsd_m, source.raster_profile())?;
-    source.probe(Probe::Sample)?;
-    let normalizer = Normalizer::new(job.scaling, &card.input, &mut source)?;
+    let mut input = Input::open(job, card.input.gsd_m, &options, observer)?;
+    let normalizer = Normalizer::new(job.scaling, &card.input, &mut *input.original)?;
     let mut parameters = vec![
         ("model", fingerprint),
-        ("input", source.profile().fingerprint.clone()),
         ("normalization", normalizer.fingerprint()),
         ("scaling", job.scaling.to_string()),
         ("bands", format!("{:?}", job.bands)),
@@ -119,6 +125,8 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         ("classes", legend.classes().iter().map(|c| c.id.0.to_string()).collect::<Vec<_>>().join(",")),
         ("device", format!("{:?}", job.device)),
     ];
+    parameters.append(&mut input.parameters);
+    let Input { source, reference, regrid, .. } = input;
     let build = seg_torch::build_info();
     parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));
     let network = Network::new(network, normalizer);
@@ -135,6 +143,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     };
     let plan = Plan::new(&PlanRequest {
         profile: source.profile(),
+        native: regrid.zip(source.native().map(RasterSource::profile)),
         grid,
         blend: job.blend,
         classes: legend.len(),
@@ -147,27 +156,26 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         cache,
         columns: kept.as_deref(),
     })?;
-    Ok(Prepared { source, legend, plan, footprint, network, key })
+    Ok(Prepared { source, reference, legend, plan, footprint, network, key })
 }
 
 /// Does what was planned.
 pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared { mut source, legend, plan, network, key, .. } = prepared;
+    let Prepared { source, reference, legend, plan, network, key, .. } = prepared;
     let files = OutputFiles::new(&job.outputs);
     let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
     let made = || -> anyhow::Result<Done> {
         work.begin(&key, &plan.columns)?;
         let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
-        let outcome = seg_run::predict(&network, &source, &plan, &ids, &work, observer)?;
+        let outcome = seg_run::predict(&network, &*source, &plan, &ids, &work, observer)?;
         if outcome.not_a_number > 0 {
             let pixels = outcome.not_a_number;
             observer
                 .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
         }
-        let reference = GridReference::from(source.raster_profile());
         let pixels = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
         if let Some(path) = &job.outputs.preview {
-            files.stage_preview(preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+            files.stage_preview(preview::draw(&*source, &files.staged_classes(), &legend)?, path)?;
         }
         files.publish()?;
         Ok(Done { outcome, pixels })

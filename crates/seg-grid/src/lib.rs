@@ -7,6 +7,7 @@
 //! * [`TileGrid`] says which tiles cover a raster, [`Tile`] what one of them reads and owns.
 //! * [`Blend`] says how much a tile counts at each of its pixels, [`Stitcher`] adds tiles up and
 //!   hands back windows that are final.
+//! * [`Regridder`] brings what is final to another grid over the same place.
 //! * [`RasterSource`] and [`RasterSink`] are the two ends of every pipeline; [`MemoryRaster`] is both.
 //!
 //! Axis order: geometry is x, y in named structs; arrays are (C, H, W).
@@ -32,6 +33,9 @@ mod error;
 mod geo_transform;
 mod memory;
 mod observer;
+mod regrid;
+mod resampled;
+mod selection;
 mod size;
 mod source;
 mod stitch;
@@ -44,6 +48,9 @@ pub use error::Error;
 pub use geo_transform::{GeoTransform, Gsd, WorldPoint};
 pub use memory::MemoryRaster;
 pub use observer::{Observer, Progress, Silent};
+pub use regrid::{Regrid, Regridder};
+pub use resampled::Resampled;
+pub use selection::Selection;
 pub use size::Size;
 pub use source::{Block, DataType, IoError, Layer, Patch, RasterSink, RasterSource, SourceProfile};
 pub use stitch::{Finished, Stitcher};

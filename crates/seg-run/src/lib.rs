@@ -21,6 +21,7 @@ mod network;
 mod normalize;
 mod pipeline;
 mod plan;
+mod scratch;
 mod strip;
 mod strip_rows;
 mod tensor;

@@ -8,4 +8,5 @@ mod fixture;
 mod labels;
 mod outputs;
 mod reading;
+mod resampling;
 mod vectors;

@@ -1,9 +1,11 @@
 //! The whole pipeline on rasters in memory.
 
+mod regridded;
+
 use super::*;
 use crate::journal::{Fresh, RunKey};
 use crate::{Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Scaling, assemble};
-use seg_grid::{Blend, Block, MemoryRaster, Silent, Size};
+use seg_grid::{Blend, Block, Layer, MemoryRaster, Silent, Size};
 use seg_nn::{InputSpec, Logits, Scores, SegModel};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
@@ -84,6 +86,7 @@ fn segment(
     let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
     let plan = Plan::new(&PlanRequest {
         profile: scene.profile(),
+        native: None,
         grid,
         blend: Blend::Hann,
         classes: 3,
