@@ -50,24 +50,26 @@ impl Part {
              {}, {x_step}, {x_turn}, {}, {y_turn}, {y_step}</GeoTransform>",
             self.crs, origin[0], origin[1]
         );
-        let scene = fs::canonicalize(path.parent().unwrap()).unwrap();
-        let scene = scene.ancestors().find(|folder| folder.join("scene.ppm").exists()).unwrap().to_owned();
+        let scene = fs::canonicalize(path.parent().expect("as set up")).expect("as set up");
+        let scene =
+            scene.ancestors().find(|folder| folder.join("scene.ppm").exists()).expect("as set up").to_owned();
         for (band, name) in self.bands.iter().enumerate() {
             let nodata = self.nodata.filter(|_| band == 0);
             let nodata = nodata.map_or(String::new(), |value| format!("<NoDataValue>{value}</NoDataValue>"));
             write!(
                 vrt,
                 "<VRTRasterBand dataType=\"{}\" band=\"{n}\">{nodata}<ColorInterp>{name}</ColorInterp><SimpleSource>\
-                 <SourceFilename>{}/scene.ppm</SourceFilename><SourceBand>{n}</SourceBand>\
+                 <SourceFilename>{}/scene.ppm</SourceFilename><SourceBand>{of}</SourceBand>\
                  <SrcRect xOff=\"{x}\" yOff=\"{y}\" xSize=\"{width}\" ySize=\"{height}\"/>\
                  <DstRect xOff=\"0\" yOff=\"0\" xSize=\"{width}\" ySize=\"{height}\"/></SimpleSource></VRTRasterBand>",
                 self.dtype,
                 scene.display(),
                 n = band + 1,
+                of = band.min(2) + 1,
             )
-            .unwrap();
+            .expect("as set up");
         }
-        fs::write(path, vrt + "</VRTDataset>").unwrap();
+        fs::write(path, vrt + "</VRTDataset>").expect("as set up");
     }
 }
 
@@ -184,6 +186,9 @@ fn rasters_that_do_not_fit_are_refused_by_both_names() {
     refused(Part { bands: &["Red", "Green"], ..east() }, "2 bands");
     refused(Part { bands: &["Blue", "Green", "Red"], ..east() }, "1 blue");
     refused(Part { dtype: "UInt16", ..east() }, "uint16");
+    // An alpha band is the raster's own affair: here it is the scene's blue band, which is nowhere 0.
+    Part { bands: &["Red", "Green", "Blue", "Alpha"], ..east() }.write(&folder.join("east.vrt"));
+    assert!(!classes(folder, &["west.vrt", "east.vrt"], &[]).contains(&255));
     let placed = |place: [f64; 6]| Part { place, ..east() };
     refused(placed([500_000.0, 0.16, 0.08, 5_400_000.0, 0.08, -0.16]), "its pixels are");
     refused(placed([500_000.0, 0.08, -0.04, 5_400_000.0, -0.04, -0.08]), "turned");

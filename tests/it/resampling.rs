@@ -4,6 +4,7 @@ use crate::infer::ids;
 use crate::program::{Run, rs_seg_in};
 use crate::scene::write_probe;
 use seg_gdal::{GeoRaster, RasterProfile, ReadOptions};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -28,25 +29,24 @@ fn fields(folder: &Path, name: &str, pixel: f64, enlarged: usize, crs: &str, ori
             ppm.extend(COLORS[usize::from(class(x / enlarged, y / enlarged))]);
         }
     }
-    fs::write(folder.join(format!("{name}.ppm")), ppm).unwrap();
-    let bands: String = ["Red", "Green", "Blue"]
-        .iter()
-        .enumerate()
-        .map(|(i, color)| {
-            format!(
-                "<VRTRasterBand dataType=\"Byte\" band=\"{n}\"><ColorInterp>{color}</ColorInterp><SimpleSource>\
-                 <SourceFilename relativeToVRT=\"1\">{name}.ppm</SourceFilename><SourceBand>{n}</SourceBand>\
-                 </SimpleSource></VRTRasterBand>",
-                n = i + 1
-            )
-        })
-        .collect();
+    fs::write(folder.join(format!("{name}.ppm")), ppm).expect("as set up");
+    let mut bands = String::new();
+    for (i, color) in ["Red", "Green", "Blue"].iter().enumerate() {
+        write!(
+            bands,
+            "<VRTRasterBand dataType=\"Byte\" band=\"{n}\"><ColorInterp>{color}</ColorInterp><SimpleSource>\
+             <SourceFilename relativeToVRT=\"1\">{name}.ppm</SourceFilename><SourceBand>{n}</SourceBand>\
+             </SimpleSource></VRTRasterBand>",
+            n = i + 1
+        )
+        .expect("writes to a string");
+    }
     let [x, y] = origin;
     let vrt = format!(
         "<VRTDataset rasterXSize=\"{width}\" rasterYSize=\"{height}\"><SRS>{crs}</SRS>\
          <GeoTransform>{x}, {pixel}, 0, {y}, 0, -{pixel}</GeoTransform>{bands}</VRTDataset>"
     );
-    fs::write(folder.join(format!("{name}.vrt")), vrt).unwrap();
+    fs::write(folder.join(format!("{name}.vrt")), vrt).expect("as set up");
 }
 
 fn run(folder: &Path, input: &str, more: &[&str]) -> Run {

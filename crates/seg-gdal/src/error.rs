@@ -213,9 +213,6 @@ impl Error {
             Self::ReadBlock { .. } | Self::ReadWindow { .. } => {
                 Some("the file is damaged or cut short: fetch or make it again".to_owned())
             }
-            Self::SizeMismatch { remedy, .. }
-            | Self::PlaceMismatch { remedy, .. }
-            | Self::CrsMismatch { remedy, .. } => Some(remedy.clone()),
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
@@ -225,7 +222,11 @@ impl Error {
             Self::OpenVectors { .. } => {
                 Some("check the path; `ogrinfo` tells whether this GDAL reads it".to_owned())
             }
-            Self::NotOneMosaic { remedy, .. } | Self::CannotResample { remedy, .. } => Some(remedy.clone()),
+            Self::NotOneMosaic { remedy, .. }
+            | Self::CannotResample { remedy, .. }
+            | Self::SizeMismatch { remedy, .. }
+            | Self::PlaceMismatch { remedy, .. }
+            | Self::CrsMismatch { remedy, .. } => Some(remedy.clone()),
             Self::WarpWithoutPlace { .. } => Some(
                 "give it one first, such as with `gdal_translate -a_srs CRS -a_ullr ULX ULY LRX LRY`, or with \
                  `gdalwarp` where it has control points"

@@ -66,12 +66,11 @@ impl Mosaic {
                     _ => Err(error),
                 }
             })?;
-            match &mut layout {
-                Some(layout) => layout.add(raster.raster_profile())?,
-                None => {
-                    layout = Some(Layout::new(raster.raster_profile())?);
-                    notes = raster.notes();
-                }
+            if let Some(layout) = &mut layout {
+                layout.add(raster.raster_profile())?;
+            } else {
+                layout = Some(Layout::new(raster.raster_profile())?);
+                notes = raster.notes();
             }
             raster.probe(Probe::Sample)?;
             let own = raster.profile();
@@ -116,7 +115,7 @@ impl Mosaic {
             let place = GridReference::from(raster.raster_profile());
             let Some(window) = target.window_of(&place, &shown)? else { continue };
             let warped = Warped::new(raster, &target.for_window(window), how)?;
-            let own = options.get_or_insert_with(|| warped.options(raster));
+            let own = options.get_or_insert_with(|| Warped::options(raster));
             if profile.is_none() {
                 profile = Some(GeoRaster::open_named(&warped.name, own)?.profile().clone());
             }
@@ -154,19 +153,18 @@ impl Mosaic {
 
     /// An open member.
     fn member(&mut self, index: usize) -> Result<&mut GeoRaster, Error> {
-        let raster = match self.open.iter().position(|(open, _)| *open == index) {
-            Some(place) => self.open.remove(place).1,
-            None => {
-                if self.open.len() >= self.most_open {
-                    self.open.remove(0);
-                }
-                let member = &self.members[index];
-                let raster = GeoRaster::open_named(&member.name, &self.options)?;
-                if raster.profile().size != member.window.size() {
-                    return Err(Error::MemberChanged { name: member.name.shown.clone() });
-                }
-                raster
+        let raster = if let Some(place) = self.open.iter().position(|(open, _)| *open == index) {
+            self.open.remove(place).1
+        } else {
+            if self.open.len() >= self.most_open {
+                self.open.remove(0);
             }
+            let member = &self.members[index];
+            let raster = GeoRaster::open_named(&member.name, &self.options)?;
+            if raster.profile().size != member.window.size() {
+                return Err(Error::MemberChanged { name: member.name.shown.clone() });
+            }
+            raster
         };
         self.open.push((index, raster));
         // Something was pushed just now.

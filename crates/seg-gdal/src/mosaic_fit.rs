@@ -1,7 +1,7 @@
 //! Whether rasters lie on one grid, and where on it.
 
-use crate::{Crs, Error, GridReference, RasterProfile};
-use seg_grid::{DataType, GeoTransform, Size, Window, WorldPoint};
+use crate::{Crs, Error, GridReference, Interpretation, RasterProfile};
+use seg_grid::{GeoTransform, Size, Window, WorldPoint};
 
 /// Pixels by which a member's pixels may lie beside those of the first.
 const TOLERANCE: f64 = 0.01;
@@ -91,10 +91,13 @@ impl Layout {
             let target = first.crs.as_ref().map_or_else(|| "CRS".to_owned(), Crs::to_string);
             return Some((detail, format!("`gdalwarp -t_srs {target} {name} same.tif` brings it there")));
         }
+        // An alpha band tells which pixels count, for its own raster alone.
         let bands = |raster: &RasterProfile| -> Vec<_> {
-            raster.bands.iter().map(|band| (band.interpretation, band.dtype.map(DataType::name))).collect()
+            let data = raster.bands.iter().filter(|band| band.interpretation != Interpretation::Alpha);
+            data.map(|band| (band.index, band.interpretation, band.dtype)).collect()
         };
-        if first.band_count != member.band_count || bands(first) != bands(member) {
+        let beyond = |raster: &RasterProfile| raster.band_count - raster.bands.len();
+        if bands(first) != bands(member) || beyond(first) != beyond(member) {
             let detail = format!("it has {}, not {}", member.bands_in_words(), first.bands_in_words());
             let hint =
                 "give files with the same bands of the same type: `gdal_translate -b N -ot TYPE` makes them";
@@ -114,7 +117,8 @@ impl Layout {
         let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE;
         let straight = near(right.1, row) && near(below.0, column);
         let sized = near(right.0 - column, width) && near(below.1 - row, height);
-        if !sized && !(near(own.x * width, wanted.x * width) && near(own.y * height, wanted.y * height)) {
+        let long = near(own.x * width, wanted.x * width) && near(own.y * height, wanted.y * height);
+        if !(sized || long) {
             let detail = format!("its pixels are {} x {}, not {} x {}", own.x, own.y, wanted.x, wanted.y);
             return Some((detail, warp));
         }

@@ -193,7 +193,7 @@ impl GeoRaster {
     /// If the raster has no geotransform, or values that cannot be resampled.
     pub fn resampled(&self, target: &GridReference, how: Resampling) -> Result<Self, Error> {
         let warped = Warped::new(self, target, how)?;
-        let mut raster = Self::open_named(&warped.name, &warped.options(self))?;
+        let mut raster = Self::open_named(&warped.name, &Warped::options(self))?;
         raster.source.block_bytes = warped.bytes;
         Ok(raster)
     }

@@ -1,7 +1,7 @@
 //! Rasters as GDAL's warper shows them on another grid, without a file.
 
-use crate::data_name::{DataName, HANDLE};
-use crate::warp_source::WarpSource;
+use crate::data_name::DataName;
+use crate::warp_source::warp_source;
 use crate::xml::escape;
 use crate::{BandIndex, BandSelection, Crs, Error, GeoRaster, GridReference, MaskKind, ReadOptions};
 use seg_grid::{DataType, RasterSource as _, Size};
@@ -61,7 +61,7 @@ impl Warped {
             return Err(Error::WarpWithoutPlace { name: name.clone(), to: "another grid".to_owned() });
         };
         let bands = plan.distinct();
-        let source = WarpSource::new(raster);
+        let source = warp_source(raster);
         let scale = target.scale_of(profile.size, profile.crs.as_ref(), from);
         let block = block_of(scale, target.size);
         let list = |t: [f64; 6]| t.map(|v| format!("{v:?}")).join(", ");
@@ -96,12 +96,7 @@ impl Warped {
             block.width,
             how.gdal_name(),
         ));
-        // GDAL shares handles of one name, which threads must not: an option of that number keeps them apart.
-        add(format_args!(
-            "<SourceDataset relativeToVRT=\"0\">{}</SourceDataset>\
-             <OpenOptions><OOI key=\"@RS_SEG_HANDLE\">{HANDLE}</OOI></OpenOptions>",
-            escape(&source.name)
-        ));
+        add(format_args!("<SourceDataset relativeToVRT=\"0\">{}</SourceDataset>", escape(&source)));
         let way = match (&profile.crs, &target.crs) {
             (Some(a), Some(b)) if !a.is_same(b) => format!(
                 "<ReprojectTransformer><ReprojectionTransformer><SourceSRS>{}</SourceSRS>\
@@ -125,7 +120,7 @@ impl Warped {
                  </BaseTransformer></ApproxTransformer></Transformer><BandList>"
             ));
         }
-        for (i, (band, number)) in bands.iter().zip(&source.bands).enumerate() {
+        for (i, band) in bands.iter().enumerate() {
             // NaN is no measurement, whether the file says so or not.
             let nan = band.dtype.is_some_and(DataType::is_float).then_some(f64::NAN);
             // Where a mask stands in front of the nodata value, GDAL's mask does not tell of it.
@@ -133,7 +128,7 @@ impl Warped {
             let nodata = hidden.or(nan).map_or(String::new(), |v| {
                 format!("<SrcNoDataReal>{}</SrcNoDataReal><SrcNoDataImag>0</SrcNoDataImag>", number_text(v))
             });
-            add(format_args!("<BandMapping src=\"{number}\" dst=\"{}\">{nodata}</BandMapping>", i + 1));
+            add(format_args!("<BandMapping src=\"{0}\" dst=\"{0}\">{nodata}</BandMapping>", i + 1));
         }
         add(format_args!("</BandList><DstAlphaBand>{number}</DstAlphaBand></GDALWarpOptions></VRTDataset>"));
         let value = bands.iter().filter_map(|band| band.dtype).map(DataType::bytes).sum::<usize>() as f64;
@@ -145,7 +140,7 @@ impl Warped {
     }
 
     /// How its bands are read, to be those of the raster it was made from.
-    pub(crate) fn options(&self, raster: &GeoRaster) -> ReadOptions {
+    pub(crate) fn options(raster: &GeoRaster) -> ReadOptions {
         let plan = raster.band_plan();
         let distinct = plan.distinct();
         let place = |band: BandIndex| distinct.iter().position(|other| other.index == band).unwrap_or(0);

@@ -1,60 +1,50 @@
 //! A raster as GDAL's warper reads it: the bands that were chosen, under one mask.
 
+use crate::data_name::HANDLE;
 use crate::warp::gdal_name;
 use crate::xml::escape;
 use crate::{GeoRaster, Interpretation, MaskKind};
 use seg_grid::Size;
 use std::fmt::Write as _;
 
-/// What the warper opens, and the numbers of the bands in it.
-pub(crate) struct WarpSource {
-    pub name: String,
-    pub bands: Vec<usize>,
-}
-
-impl WarpSource {
-    /// The raster itself where all its pixels are valid; else a VRT whose mask is what all its masks have in
-    /// common, since the warper takes a mask for each band, and would make colors of half a measurement.
-    pub(crate) fn new(raster: &GeoRaster) -> Self {
-        let profile = raster.raster_profile();
-        let chosen = raster.band_plan().distinct();
-        let masks = masks(raster);
-        if masks.is_empty() {
-            let bands = chosen.iter().map(|band| band.index.number()).collect();
-            return Self { name: profile.name.clone(), bands };
-        }
-        let Size { width, height } = profile.size;
-        let mut xml = format!("<VRTDataset rasterXSize=\"{width}\" rasterYSize=\"{height}\">");
-        let source = |band: &str| {
-            format!(
-                "<SimpleSource><SourceFilename relativeToVRT=\"0\" shared=\"0\">{}</SourceFilename>\
+/// A VRT of the bands that were chosen, whose mask is what all their masks have in common: by itself the warper
+/// takes a mask for each band, and would make colors of half a measurement.
+pub(crate) fn warp_source(raster: &GeoRaster) -> String {
+    let profile = raster.raster_profile();
+    let chosen = raster.band_plan().distinct();
+    let masks = masks(raster);
+    let Size { width, height } = profile.size;
+    // GDAL shares handles of one name, which threads must not: a number makes each another name.
+    let mut xml = format!("<VRTDataset rasterXSize=\"{width}\" rasterYSize=\"{height}\"><!-- {HANDLE} -->");
+    let source = |band: &str| {
+        format!(
+            "<SimpleSource><SourceFilename relativeToVRT=\"0\" shared=\"0\">{}</SourceFilename>\
                  <SourceBand>{band}</SourceBand></SimpleSource>",
-                escape(&profile.name)
-            )
-        };
-        for (i, band) in chosen.iter().enumerate() {
-            let dtype = band.dtype.map_or("Float32", gdal_name);
-            // Writing to a string cannot fail, here and below.
-            let _ = write!(
-                xml,
-                "<VRTRasterBand dataType=\"{dtype}\" band=\"{}\">{}</VRTRasterBand>",
-                i + 1,
-                source(&band.index.to_string())
-            );
-        }
-        let sources: String = masks.iter().map(|mask| source(mask)).collect();
-        // Products of zeros and others, cut off at 255: zero where any is.
-        let kind = if masks.len() == 1 {
-            ">"
-        } else {
-            " subClass=\"VRTDerivedRasterBand\"><PixelFunctionType>mul</PixelFunctionType>"
-        };
+            escape(&profile.name)
+        )
+    };
+    for (i, band) in chosen.iter().enumerate() {
+        let dtype = band.dtype.map_or("Float32", gdal_name);
+        // Writing to a string cannot fail, here and below.
         let _ = write!(
             xml,
-            "<MaskBand><VRTRasterBand dataType=\"Byte\"{kind}{sources}</VRTRasterBand></MaskBand></VRTDataset>"
+            "<VRTRasterBand dataType=\"{dtype}\" band=\"{}\">{}</VRTRasterBand>",
+            i + 1,
+            source(&band.index.to_string())
         );
-        Self { name: xml, bands: (1..=chosen.len()).collect() }
     }
+    let sources: String = masks.iter().map(|mask| source(mask)).collect();
+    // Products of zeros and others, cut off at 255: zero where any is.
+    let kind = match masks.len() {
+        0 => return xml + "</VRTDataset>",
+        1 => ">",
+        _ => " subClass=\"VRTDerivedRasterBand\"><PixelFunctionType>mul</PixelFunctionType>",
+    };
+    let _ = write!(
+        xml,
+        "<MaskBand><VRTRasterBand dataType=\"Byte\"{kind}{sources}</VRTRasterBand></MaskBand></VRTDataset>"
+    );
+    xml
 }
 
 /// The masks that count for the bands that were chosen, as a VRT calls them.

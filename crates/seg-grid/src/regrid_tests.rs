@@ -104,7 +104,7 @@ proptest! {
             if !strip.is_empty() {
                 let part = run(regrid, &field, strip.clone(), row, tile_rows, most);
                 let at = s![.., row.., strip];
-                prop_assert_eq!(bits(&part.slice(at.clone())), bits(&whole.slice(at)));
+                prop_assert_eq!(bits(&part.slice(at)), bits(&whole.slice(at)));
             }
         }
     }

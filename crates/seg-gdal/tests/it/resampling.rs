@@ -80,7 +80,7 @@ fn smaller_pixels_lie_between_the_centers_of_larger_ones() {
     assert!(patch.valid.iter().all(|&valid| valid));
     let at = |x: usize, y: usize| f32::from(value(0, y, x));
     for (y, x) in [(20, 20), (33, 47), (2, 1)] {
-        let (column, row) = ((x as f32 + 0.5) / 2.0 - 0.5, (y as f32 + 0.5) / 2.0 - 0.5);
+        let (column, row) = ((x as f32 + 0.5) * 0.5 - 0.5, (y as f32 + 0.5) * 0.5 - 0.5);
         let (left, top) = (column.floor(), row.floor());
         let (right, down) = (column - left, row - top);
         let (left, top) = (left as usize, top as usize);

@@ -50,7 +50,6 @@ fn segment(
     })?;
     work.begin(&key(), &plan.columns)?;
     let outcome = predict(&network, &source, &plan, &[0, 1, 2], &work, observer)?;
-    assert!(outcome.computed + outcome.skipped == plan.tiles() || fresh == Fresh::Resume);
     for output in OUTPUTS {
         assemble(&work, &plan, output, &mut out, observer)?;
     }
@@ -62,6 +61,7 @@ fn scores_return_to_the_raster_s_own_grid_to_the_same_bits_however_they_are_cut(
     let folder = tempfile::tempdir().unwrap();
     let plain = Setting { threads: 1, batch: Batch::Tiles(1), columns: None, device: Device::Cpu };
     let (whole, outcome) = segment(&plain, &folder.path().join("a"), Fresh::Expected, &Silent).unwrap();
+    assert!(outcome.skipped > 0 && outcome.computed > outcome.skipped, "{outcome:?}");
     // Against the definition, from the scores on the network's own grid.
     let (seen, _) = super::segment(&plain, &folder.path().join("seen"), Fresh::Expected, &Silent).unwrap();
     let (Some(Block::F32(found)), Some(Block::F32(scores))) =
