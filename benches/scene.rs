@@ -2,7 +2,6 @@
 //! `cargo bench --bench scene -- WIDTH HEIGHT FOLDER`.
 
 #[path = "../tests/it/scene.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
 mod scene;
 
 use std::path::PathBuf;

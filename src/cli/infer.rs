@@ -3,17 +3,18 @@
 use super::GdalArgs;
 use super::global::ADVANCED_HEADING;
 use crate::network::{DEFAULT, NetworkName};
-use crate::segment::OverlapChoice;
+use crate::segment::{OverlapChoice, PixelSize};
 use crate::value::{
-    BandList, BlendChoice, ByteSize, FlipChoice, GsdChoice, KeyValue, PrecisionChoice, ProbabilityChoice,
-    ProtocolChoice, RasterFormat, ReadErrorChoice, ScaleList, band_list, batch, byte_size, key_value,
-    overlap, scales, scaling, tile_side,
+    BandList, BlendChoice, ByteSize, FlipChoice, KeyValue, PrecisionChoice, ProbabilityChoice,
+    ProtocolChoice, RasterFormat, ReadErrorChoice, ScaleList, band_list, batch, bbox, byte_size, gsd,
+    key_value, overlap, scales, scaling, tile_side,
 };
 use clap::Args;
+use seg_gdal::Bounds;
 use seg_run::{Batch, Scaling};
 use std::path::PathBuf;
 
-/// Segment a raster of any size
+/// Segment rasters of any size
 ///
 /// Cuts the raster into overlapping tiles, runs the network on each and blends the results, within a memory
 /// limit that is planned before the first tile is read (`--dry-run` shows the plan). The output has the
@@ -24,9 +25,15 @@ use std::path::PathBuf;
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(crate) struct InferArgs {
-    /// Raster to segment: any name that GDAL can open
-    #[arg(value_name = "INPUT")]
-    pub input: String,
+    /// Rasters to segment: any names that GDAL can open, or a folder of rasters
+    ///
+    /// Several become one mosaic, later ones over earlier ones where they have data. They must have the same
+    /// CRS, bands and pixels; nothing is resampled silently.
+    #[arg(id = "input", value_name = "INPUT", required_unless_present = "list")]
+    pub inputs: Vec<String>,
+    /// File with more inputs, one a line; lines that begin with # are passed over
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
     /// Network: `default`, which comes with rs-seg, a checkpoint (.safetensors), or a TorchScript file
     /// (NET.pt with NET.toml beside it)
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
@@ -98,15 +105,33 @@ pub(crate) struct InferArgs {
     /// Bands to read, in the model's order, such as 4,3,2 [default: red, green, blue where the raster names them]
     #[arg(long, value_name = "N,N,...", value_parser = band_list)]
     pub bands: Option<BandList>,
+    /// Segment only what lies in a box, in the raster's CRS or that of --bbox-crs, x before y; the rest of the
+    /// output is nodata, and tiles that lie wholly outside cost nothing
+    #[arg(long, value_name = "XMIN,YMIN,XMAX,YMAX", value_parser = bbox, allow_hyphen_values = true)]
+    pub bbox: Option<Bounds>,
+    /// CRS of the box, such as EPSG:4326 for longitude and latitude [default: the raster's]
+    #[arg(long, value_name = "CRS", requires = "bbox")]
+    pub bbox_crs: Option<String>,
+    /// Segment only what lies in the polygons of a file, of any kind that GDAL reads
+    #[arg(long, value_name = "FILE", conflicts_with = "bbox")]
+    pub aoi: Option<String>,
     /// How values meet the model: model, none, divide=V, minmax=LO,HI or percentile=LO,HI
     ///
     /// `model` does what the model was trained with, and refuses a data type that it never saw. Decided once for
     /// the whole raster, never for a tile; `percentile` takes the limits from one decimated read.
     #[arg(long, value_name = "HOW", default_value = "model", value_parser = scaling)]
     pub scaling: Scaling,
-    /// Pixel size at which the network sees the raster
-    #[arg(long, value_name = "SIZE", default_value = "native")]
-    pub gsd: GsdChoice,
+    /// Pixel size at which the network sees the raster: native, model (that of its training) or meters
+    ///
+    /// Other pixels are averaged to larger ones or interpolated to smaller ones, within 1 % none is touched. The
+    /// output keeps the input's grid: probabilities return to it before classes are chosen. A raster in degrees
+    /// needs --t-srs.
+    #[arg(long, value_name = "native|model|METERS", default_value = "native", value_parser = gsd)]
+    pub gsd: PixelSize,
+    /// Segment the raster as it lies in another CRS, and write the output on that grid, north up; with --gsd its
+    /// pixels have that size
+    #[arg(long, value_name = "CRS")]
+    pub t_srs: Option<String>,
     /// Memory limit, such as 2GiB [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<ByteSize>,
@@ -142,6 +167,12 @@ Examples:
     rs-seg infer ortho.tif --model net.pt --overlap auto --tta d4 --check-seams --out classes.tif
   16-bit imagery whose red, green and blue are bands 3, 2 and 1:
     rs-seg infer scene.tif --model net.pt --bands 3,2,1 --scaling percentile=2,98 --out classes.tif
+  Only what lies in a box of longitudes and latitudes:
+    rs-seg infer ortho.tif --bbox 13.37,52.51,13.39,52.52 --bbox-crs EPSG:4326 --out classes.tif
+  All sheets of a survey as one raster:
+    rs-seg infer sheets/ --model net.safetensors --of COG --out classes.tif
+  A raster in degrees, for a network that learned from pixels of half a meter:
+    rs-seg infer scene.tif --model net.safetensors --t-srs EPSG:32633 --gsd 0.5 --out classes.tif
   A raster on a web server, as a cloud-optimized GeoTIFF:
     rs-seg infer /vsicurl/https://example.org/ortho.tif --model net.pt --of COG --out classes.tif
 

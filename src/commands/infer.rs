@@ -105,7 +105,7 @@ pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
     // Without --out there is only a dry run, which writes nothing.
     let classes = args.out.clone().unwrap_or_else(|| PathBuf::from("classes.tif"));
     Ok(Job {
-        input: args.input.clone(),
+        inputs: segment::inputs::expand(&args.inputs, args.list.as_deref())?,
         model: args.model.clone(),
         outputs: Wanted {
             style: classes.with_extension("qml"),
@@ -125,8 +125,10 @@ pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
         creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
         legend: legend.transpose()?,
         bands,
+        area: segment::AreaRequest::new(args.bbox, args.bbox_crs.as_deref(), args.aoi.as_deref())?,
         scaling: args.scaling,
-        pixel_size: args.gsd.pixel_size(),
+        pixel_size: args.gsd,
+        t_srs: args.t_srs.as_deref().map(|text| segment::crs_of("--t-srs", text)).transpose()?,
         tile: args.tile,
         overlap: args.overlap,
         blend: args.blend.blend(),

@@ -63,10 +63,12 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
 /// The arguments of the run that the manifest is of.
 fn flags(args: &VerifyArgs, manifest: &Manifest) -> anyhow::Result<InferArgs> {
     let model = args.model.as_ref().map_or_else(|| manifest.model.name.clone(), ToString::to_string);
-    let input = args.input.clone().unwrap_or_else(|| manifest.input.name.clone());
+    let inputs =
+        args.input.as_ref().map_or_else(|| manifest.input.files.clone(), |input| vec![input.clone()]);
     let flags = manifest.flags.iter().filter(|(name, _)| *name != "device");
     let line = flags.map(|(name, value)| format!("--{name}={value}"));
-    let line = line.chain([format!("--model={model}"), "--dry-run".to_owned(), "--".to_owned(), input]);
+    let line =
+        line.chain([format!("--model={model}"), "--dry-run".to_owned(), "--".to_owned()]).chain(inputs);
     let parsed = Flags::try_parse_from(line).map_err(|error| {
         let reason = error.to_string().lines().next().unwrap_or_default().replace("error: ", "");
         let what = format!("cannot repeat what the manifest of {} says: {reason}", args.classes.display());

@@ -20,6 +20,8 @@ pub(crate) enum Content {
     Raster,
     /// A raster or polygons, or a folder of them.
     Labels,
+    /// Any polygons that GDAL opens.
+    Polygons,
     /// A network.
     Model,
     /// A network's configuration.
@@ -41,17 +43,19 @@ pub(crate) struct Files {
     pub content: Content,
 }
 
-use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Raster};
+use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Polygons, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 40] = [
+const FILES: [(&str, &str, Direction, Content); 44] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
     ("tile", "labels", Input, Labels),
     ("tile", "legend", Input, Legend),
     ("infer", "input", Input, Raster),
+    ("infer", "list", Input, Names),
+    ("infer", "aoi", Input, Polygons),
     ("infer", "model", Input, Model),
     ("infer", "out", Output, Raster),
     ("infer", "preview", Output, Png),
@@ -85,12 +89,15 @@ const FILES: [(&str, &str, Direction, Content); 40] = [
     ("model import", "config", Input, Config),
     ("model fetch", "out", Output, Model),
     ("model check", "golden", Input, Model),
+    ("doctor", "precision-check", Input, Model),
+    ("doctor", "precision-image", Input, Raster),
     ("man", "out", Output, Folder),
 ];
 
 /// Command, required parameter, the flag that makes it optional.
-const REQUIRED_UNLESS: [(&str, &str, &str); 5] = [
+const REQUIRED_UNLESS: [(&str, &str, &str); 6] = [
     ("infer", "out", "dry-run"),
+    ("infer", "input", "list"),
     ("tile", "inputs", "list"),
     ("train", "config", "resume"),
     ("eval", "pred", "model"),

@@ -1,10 +1,12 @@
 //! Types of values, by the types that clap parses them into.
 
 use crate::network::NetworkName;
-use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, ScaleList, Setting, Sha256};
+use crate::segment::{OverlapChoice, PixelSize};
+use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, Sample, ScaleList, Setting, Sha256};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
-use seg_run::{Batch, Overlap, Scaling};
+use seg_gdal::Bounds;
+use seg_run::{Batch, Scaling};
 use serde::Serialize;
 use std::any::TypeId;
 use std::num::NonZeroUsize;
@@ -32,10 +34,14 @@ pub(crate) enum Kind {
     Size,
     /// Band numbers with commas between.
     Bands,
-    /// Pixels, or percent.
+    /// Pixels, percent, or `auto`.
     Overlap,
     /// `auto` or a whole number.
     Batch,
+    /// `XMIN,YMIN,XMAX,YMAX`.
+    Bounds,
+    /// `native`, `model` or a length in meters.
+    PixelSize,
     /// How values meet the model.
     Scaling,
     /// `KEY=VALUE`.
@@ -46,6 +52,8 @@ pub(crate) enum Kind {
     Shares,
     /// Ratios with commas between.
     Scales,
+    /// `all` or a whole number.
+    Sample,
     /// A type that this list lacks; a test keeps it away.
     Unknown,
 }
@@ -74,14 +82,17 @@ impl Kind {
             (TypeId::of::<f64>(), Self::Number),
             (TypeId::of::<ByteSize>(), Self::Size),
             (TypeId::of::<BandList>(), Self::Bands),
-            (TypeId::of::<Overlap>(), Self::Overlap),
+            (TypeId::of::<OverlapChoice>(), Self::Overlap),
             (TypeId::of::<Batch>(), Self::Batch),
+            (TypeId::of::<Bounds>(), Self::Bounds),
+            (TypeId::of::<PixelSize>(), Self::PixelSize),
             (TypeId::of::<Scaling>(), Self::Scaling),
             (TypeId::of::<KeyValue>(), Self::KeyValue),
             (TypeId::of::<Setting>(), Self::KeyValue),
             (TypeId::of::<DeviceArg>(), Self::Device),
             (TypeId::of::<Shares>(), Self::Shares),
             (TypeId::of::<ScaleList>(), Self::Scales),
+            (TypeId::of::<Sample>(), Self::Sample),
         ];
         known.into_iter().find(|(known, _)| of_value == *known).map_or(Self::Unknown, |(_, kind)| kind)
     }

@@ -1,7 +1,7 @@
 //! Outputs that would destroy what the run reads, each other, or somebody else's files.
 
-use super::Job;
 use super::outputs::side_car;
+use super::{AreaRequest, Job};
 use crate::context::Existing;
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
@@ -22,7 +22,10 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
             let text = format!("{other} and {what} would both be written to {}", path.display());
             return Err(Advice::new(text, "give each output a name of its own"));
         }
-        let mut read = vec![("input", PathBuf::from(&job.input))];
+        let mut read: Vec<_> = job.inputs.iter().map(|input| ("input", PathBuf::from(input))).collect();
+        if let Some(AreaRequest::Polygons(area)) = &job.area {
+            read.push(("area", PathBuf::from(area)));
+        }
         if let NetworkName::File(network) = &job.model {
             read.push(("network", network.clone()));
             read.push(("network's description", network.with_extension("toml")));

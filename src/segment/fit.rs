@@ -2,8 +2,8 @@
 
 use super::PixelSize;
 use super::gsd::meters;
+use super::input::Input;
 use ndarray::{Array3, Axis, s};
-use seg_gdal::GeoRaster;
 use seg_grid::{IoError, Patch, RasterSource, Window};
 use seg_nn::{InputSpec, ModelCard, SeenBand};
 use seg_run::Normalizer;
@@ -49,11 +49,11 @@ pub(crate) fn warnings(
     card: &ModelCard,
     pixel_size: PixelSize,
     normalizer: &Normalizer,
-    source: &mut GeoRaster,
+    input: &mut Input,
 ) -> Result<Vec<String>, IoError> {
-    let mut warnings: Vec<String> = pixel_size_warning(card, pixel_size, source).into_iter().collect();
-    let bands: Vec<usize> = source.bands_read().iter().map(|band| band.number()).collect();
-    let sampled = sample(normalizer, source)?;
+    let mut warnings: Vec<String> = pixel_size_warning(card, pixel_size, input).into_iter().collect();
+    let bands = input.bands.clone();
+    let sampled = sample(normalizer, &mut *input.original)?;
     for (channel, sampled) in sampled.iter().enumerate() {
         // A palette makes several channels of one band.
         let band = bands.get(channel).or(bands.first()).copied().unwrap_or(channel + 1);
@@ -66,11 +66,11 @@ pub(crate) fn warnings(
     Ok(warnings)
 }
 
-fn pixel_size_warning(card: &ModelCard, pixel_size: PixelSize, source: &GeoRaster) -> Option<String> {
-    let (gsd, own) = (card.input.gsd_m?, meters(source.raster_profile())?);
+fn pixel_size_warning(card: &ModelCard, pixel_size: PixelSize, input: &Input) -> Option<String> {
+    let (gsd, own) = (card.input.gsd_m?, meters(&input.reference)?);
     let fits = PIXEL_SIZES.contains(&(own.x / gsd)) && PIXEL_SIZES.contains(&(own.y / gsd));
     (pixel_size == PixelSize::Native && !fits).then(|| {
-        let name = source.profile().name.as_str();
+        let name = input.original.profile().name.as_str();
         format!(
             "the pixels of {name} have {:.3} x {:.3} m, the network learned from {gsd} m: objects look {} than it \
              knows them",

@@ -1,4 +1,4 @@
-use super::{Job, OverlapChoice, PixelSize, report, tiling};
+use super::{AreaRequest, Job, OverlapChoice, report, tiling};
 use crate::value::{BlendChoice, DeviceArg, FlipChoice};
 use clap::ValueEnum;
 use seg_grid::Blend;
@@ -22,7 +22,7 @@ pub(crate) fn deciding(
         ("overlap", overlap(job.overlap, plan)),
         ("scaling", job.scaling.to_string()),
         ("device", DeviceArg::from(job.device).to_string()),
-        ("gsd", if job.pixel_size == PixelSize::Model { "model" } else { "native" }.to_owned()),
+        ("gsd", job.pixel_size.to_string()),
         ("precision", report::precision(precision).to_owned()),
         ("scales", scales.join(",")),
     ]);
@@ -30,6 +30,20 @@ pub(crate) fn deciding(
     flags.extend(word(|choice: &FlipChoice| choice.turns() == job.passes.turns).map(|name| ("tta", name)));
     if let Blend::HannBeyond { margin } = plan.blend {
         flags.insert("margin", margin.to_string());
+    }
+    flags.extend(job.t_srs.as_ref().map(|crs| ("t-srs", crs.wkt().to_owned())));
+    match &job.area {
+        Some(AreaRequest::Box(bounds, crs)) => {
+            flags.insert(
+                "bbox",
+                [bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max].map(|v| v.to_string()).join(","),
+            );
+            flags.extend(crs.as_ref().map(|crs| ("bbox-crs", crs.wkt().to_owned())));
+        }
+        Some(AreaRequest::Polygons(name)) => {
+            flags.insert("aoi", name.clone());
+        }
+        None => {}
     }
     if let Some(bands) = &job.bands {
         let bands: Vec<_> = bands.iter().map(ToString::to_string).collect();

@@ -1,84 +1,106 @@
-//! Whether a raster's pixels have the size that a network learned from.
+//! The pixel size at which a network sees a raster.
 
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
-use seg_gdal::RasterProfile;
+use seg_gdal::{Crs, GridReference};
 use seg_grid::Gsd;
+use std::fmt;
 
 /// The pixel size at which a network sees a raster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum PixelSize {
     /// The raster's own.
     Native,
     /// That of the network's training.
     Model,
+    /// This many meters.
+    Meters(f64),
+}
+
+impl fmt::Display for PixelSize {
+    /// As the command line takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.write_str("native"),
+            Self::Model => f.write_str("model"),
+            Self::Meters(meters) => meters.fmt(f),
+        }
+    }
 }
 
 /// How far pixel sizes may differ and still be the same, as a share.
 const TOLERANCE: f64 = 0.01;
 
-/// Refuses a raster whose pixels do not have the asked size: `model_gsd` is the network's, in meters.
-pub(crate) fn check(
-    wanted: PixelSize,
+/// The side of pixels in units of `crs` that was asked for, `None` if the raster's own.
+///
+/// `model_gsd` is the network's in meters, `name` the raster's.
+pub(crate) fn wanted(
+    size: PixelSize,
     model: &NetworkName,
     model_gsd: Option<f64>,
-    raster: &RasterProfile,
-) -> Result<(), Advice> {
-    if wanted == PixelSize::Native {
-        return Ok(());
-    }
-    let Some(gsd) = model_gsd else {
-        let what = format!("--gsd model: the pixel size that {model} learned from is not known");
-        return Err(Advice::new(what, "leave --gsd out: the raster is then segmented with its own pixels"));
+    crs: Option<&Crs>,
+    name: &str,
+) -> Result<Option<f64>, Advice> {
+    let (flag, meters) = match (size, model_gsd) {
+        (PixelSize::Native, _) => return Ok(None),
+        (PixelSize::Meters(meters), _) => (format!("--gsd {meters}"), meters),
+        (PixelSize::Model, Some(gsd)) => ("--gsd model".to_owned(), gsd),
+        (PixelSize::Model, None) => {
+            let what = format!("--gsd model: the pixel size that {model} learned from is not known");
+            let hint =
+                "leave --gsd out: the raster is then segmented with its own pixels; or tell it in meters";
+            return Err(Advice::new(what, hint));
+        }
     };
-    let name = &raster.name;
-    let Some(own) = meters(raster) else {
-        let what = format!("--gsd model: the size of the pixels of {name} in meters is not known");
-        let warp = format!("`gdalwarp -t_srs CRS -tr {gsd} {gsd} -r average` brings it to the network's");
-        return Err(Advice::new(what, warp));
+    let Some(unit) = crs.and_then(Crs::meters_per_unit) else {
+        let place = crs.map_or("without a CRS".to_owned(), |crs| format!("in degrees ({crs})"));
+        let what = format!("{flag}: pixels of {name} have no size in meters {place}");
+        return Err(Advice::new(what, "--t-srs brings it to a CRS of meters, such as that of its UTM zone"));
     };
-    let fits = |own: f64| (own / gsd - 1.0).abs() <= TOLERANCE;
-    if fits(own.x) && fits(own.y) {
-        return Ok(());
-    }
-    let resampling = if own.x.min(own.y) < gsd { "average" } else { "bilinear" };
-    let what = format!(
-        "--gsd model: the pixels of {name} have {:.4} x {:.4} m, the network's {gsd} m",
-        own.x, own.y
-    );
-    Err(Advice::new(what, format!("`gdalwarp -tr {gsd} {gsd} -r {resampling}` resamples it first")))
+    Ok(Some(meters / unit))
 }
 
-/// The size of pixels in meters, where the raster lies in a CRS of lengths.
-pub(super) fn meters(raster: &RasterProfile) -> Option<Gsd> {
-    let unit = raster.crs.as_ref()?.meters_per_unit()?;
-    let gsd = raster.transform?.gsd();
+/// Whether pixels have the side that is wanted, as near as makes no difference.
+pub(crate) fn fits(own: Gsd, wanted: f64) -> bool {
+    let near = |own: f64| (own / wanted - 1.0).abs() <= TOLERANCE;
+    near(own.x) && near(own.y)
+}
+
+/// The size of pixels in meters, where a raster lies in a CRS of lengths.
+pub(super) fn meters(grid: &GridReference) -> Option<Gsd> {
+    let unit = grid.crs.as_ref()?.meters_per_unit()?;
+    let gsd = grid.transform?.gsd();
     Some(Gsd { x: gsd.x * unit, y: gsd.y * unit })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seg_gdal::{GeoRaster, ReadOptions};
 
-    /// Of the scene in examples/data, whose pixels have five meters.
-    fn told(wanted: PixelSize, model_gsd: Option<f64>) -> Result<(), String> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/haiti.tif");
-        let options = ReadOptions {
-            bands: seg_gdal::BandSelection::Explicit(vec![seg_gdal::BandIndex::FIRST]),
-            ..ReadOptions::default()
-        };
-        let scene = GeoRaster::open(path, &options).unwrap();
-        check(wanted, &NetworkName::Default, model_gsd, scene.raster_profile()).map_err(|e| e.to_string())
+    fn told(size: PixelSize, model_gsd: Option<f64>, crs: Option<&str>) -> Result<Option<f64>, String> {
+        let crs = crs.map(|text| Crs::parse(text).unwrap());
+        let found = wanted(size, &NetworkName::Default, model_gsd, crs.as_ref(), "a.tif");
+        found.map_err(|error| error.to_string())
     }
 
     #[test]
-    fn only_pixels_of_the_asked_size_pass() {
-        assert_eq!(told(PixelSize::Native, None), Ok(()));
-        assert_eq!(told(PixelSize::Model, Some(5.0)), Ok(()));
-        let unknown = told(PixelSize::Model, None).unwrap_err();
+    fn a_size_in_meters_becomes_one_in_units_of_the_crs() {
+        let utm = Some("EPSG:32633");
+        assert_eq!(told(PixelSize::Native, None, None), Ok(None));
+        assert_eq!(told(PixelSize::Model, Some(5.0), utm), Ok(Some(5.0)));
+        assert_eq!(told(PixelSize::Meters(0.5), None, utm), Ok(Some(0.5)));
+        let feet = told(PixelSize::Meters(1.0), None, Some("EPSG:2230")).unwrap().unwrap();
+        assert!((feet - 3.2808).abs() < 1e-4, "{feet}");
+        let unknown = told(PixelSize::Model, None, utm).unwrap_err();
         assert!(unknown.contains("the pixel size that default learned from is not known"), "{unknown}");
-        let other = told(PixelSize::Model, Some(0.5)).unwrap_err();
-        assert!(other.ends_with("have 5.0000 x 5.0000 m, the network's 0.5 m"), "{other}");
+        let degrees = told(PixelSize::Meters(0.5), None, Some("EPSG:4326")).unwrap_err();
+        assert!(degrees.contains("--gsd 0.5") && degrees.contains("degrees"), "{degrees}");
+        assert!(told(PixelSize::Model, Some(0.5), None).unwrap_err().contains("without a CRS"));
+    }
+
+    #[test]
+    fn one_percent_is_no_other_size() {
+        assert!(fits(Gsd { x: 0.5, y: 0.5 }, 0.504) && !fits(Gsd { x: 0.5, y: 0.5 }, 0.51));
+        assert!(!fits(Gsd { x: 0.5, y: 0.6 }, 0.5));
     }
 }

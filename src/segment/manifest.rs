@@ -52,6 +52,8 @@ pub(crate) struct Software {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Input {
     pub name: String,
+    /// What was read, as GDAL's names; several are one mosaic.
+    pub files: Vec<String>,
     /// A hash of the values in 64 of its blocks.
     pub fingerprint: String,
     pub width: usize,

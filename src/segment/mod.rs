@@ -4,7 +4,10 @@ pub(crate) mod conflicts;
 mod fit;
 mod flags;
 mod gsd;
+mod input;
+pub(crate) mod inputs;
 pub(crate) mod manifest;
+mod opened;
 mod outputs;
 mod preview;
 mod record;
@@ -14,8 +17,10 @@ pub(crate) mod seams;
 mod tile_tally;
 mod tiling;
 pub(crate) mod verify;
+mod view;
 
 pub(crate) use gsd::PixelSize;
+pub(crate) use input::{AreaRequest, crs_of};
 pub(crate) use outputs::{OutputFiles, Wanted};
 pub(crate) use tiling::OverlapChoice;
 
@@ -23,7 +28,8 @@ use crate::network::NetworkName;
 use crate::precision;
 use crate::value::PrecisionChoice;
 use anyhow::Context as _;
-use seg_gdal::{BandSelection, BlockCache, GeoRaster, GridReference, OutputFormat, Probe, ReadOptions};
+use input::Input;
+use seg_gdal::{BandSelection, BlockCache, Crs, GeoRaster, GridReference, OutputFormat, ReadOptions};
 use seg_grid::{Blend, Observer, RasterSource, SeamReport};
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
@@ -37,16 +43,20 @@ use tiling::Tiling;
 /// All that decides how a raster is segmented.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Any name that GDAL can open.
-    pub input: String,
+    /// Any names that GDAL can open; several are one mosaic.
+    pub inputs: Vec<String>,
     pub model: NetworkName,
     pub outputs: Wanted,
     pub format: OutputFormat,
     pub creation_options: Vec<String>,
     pub legend: Option<Legend>,
     pub bands: Option<Vec<seg_gdal::BandIndex>>,
+    /// The part that is wanted; all if not given.
+    pub area: Option<AreaRequest>,
     pub scaling: Scaling,
     pub pixel_size: PixelSize,
+    /// The CRS of the outputs, if not the input's.
+    pub t_srs: Option<Crs>,
     pub tile: Option<usize>,
     pub overlap: OverlapChoice,
     pub blend: Blend,
@@ -87,7 +97,13 @@ pub(crate) enum OnCancel {
 
 /// A raster and a network that were found to fit, and what will be done with them.
 pub(crate) struct Prepared {
-    pub source: GeoRaster,
+    pub source: Box<dyn RasterSource>,
+    /// The raster before anything was resampled or left out, where it lies, and its bands that are read.
+    pub original: Box<dyn RasterSource>,
+    pub own: GridReference,
+    pub bands: Vec<usize>,
+    /// The grid of the outputs.
+    pub reference: GridReference,
     pub legend: Legend,
     pub plan: Plan,
     pub footprint: Footprint,
@@ -144,26 +160,25 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     };
     let budget = job.max_memory.unwrap_or_else(|| seg_run::total_memory() / 2);
     let options = ReadOptions { bands, block_budget: (budget / 4).min(ReadOptions::default().block_budget) };
-    let mut source = GeoRaster::open(&job.input, &options)?;
-    // GDAL looks at the limit once, before the first read.
-    let wanted = tiling::cache(source.profile(), tiling::side(job, &card)).min(budget / 8);
+    // GDAL looks at the limit once, before the first read; what cannot be opened is told below.
+    let wanted = match &job.inputs[..] {
+        [only] if job.t_srs.is_none() => GeoRaster::open(only, &options)
+            .map_or(MOST_CACHE, |raster| tiling::cache(raster.profile(), tiling::side(job, &card))),
+        _ => MOST_CACHE,
+    };
+    let wanted = wanted.min(budget / 8);
     let cache = match seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))? {
         BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
         // A share of the machine's memory; GDAL's own default is 5 %.
         BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
     };
-    for note in source.notes() {
-        observer.warning(&note.to_string());
-    }
-    gsd::check(job.pixel_size, &job.model, card.input.gsd_m, source.raster_profile())?;
-    source.probe(Probe::Sample)?;
-    let normalizer = Normalizer::new(job.scaling, &card.input, &mut source)?;
-    for warning in fit::warnings(&card, job.pixel_size, &normalizer, &mut source)? {
+    let mut input = Input::open(job, card.input.gsd_m, &options, observer)?;
+    let normalizer = Normalizer::new(job.scaling, &card.input, &mut *input.original)?;
+    for warning in fit::warnings(&card, job.pixel_size, &normalizer, &mut input)? {
         observer.warning(&warning);
     }
     let mut parameters = vec![
         ("model", fingerprint),
-        ("input", source.profile().fingerprint.clone()),
         ("normalization", normalizer.fingerprint()),
         ("scaling", job.scaling.to_string()),
         ("bands", format!("{:?}", job.bands)),
@@ -172,6 +187,8 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         ("device", format!("{:?}", job.device)),
         ("precision", format!("{precision:?}")),
     ];
+    parameters.append(&mut input.parameters);
+    let Input { mut source, original, own, bands, reference, regrid, .. } = input;
     let build = seg_torch::build_info();
     parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));
     let network = network.at_precision(precision)?;
@@ -183,7 +200,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
             network.with_passes(passes)?
         }
     };
-    let Tiling { grid, blend, reach } = tiling::lay(job, &card, &network, &mut source, observer)?;
+    let Tiling { grid, blend, reach } = tiling::lay(job, &card, &network, &mut *source, observer)?;
     parameters.push(("blend", format!("{blend:?}")));
     let overlap = tiling::overlap(&grid);
     notes.extend(reach.map(|reach| tiling::told(reach, overlap, blend)));
@@ -198,6 +215,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     };
     let plan = Plan::new(&PlanRequest {
         profile: source.profile(),
+        native: regrid.zip(source.native().map(RasterSource::profile)),
         grid,
         blend,
         classes: legend.len(),
@@ -210,40 +228,80 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         cache,
         columns: kept.as_deref(),
     })?;
-    Ok(Prepared { source, legend, plan, footprint, reach, precision, notes, card, network, key })
+    Ok(Prepared {
+        source,
+        original,
+        own,
+        bands,
+        reference,
+        legend,
+        plan,
+        footprint,
+        reach,
+        precision,
+        notes,
+        card,
+        network,
+        key,
+    })
 }
 
 /// Does what was planned.
 pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared { mut source, legend, plan, card, network, key, precision, .. } = prepared;
+    let Prepared {
+        source,
+        mut original,
+        own,
+        bands,
+        reference,
+        legend,
+        plan,
+        card,
+        network,
+        key,
+        precision,
+        ..
+    } = prepared;
     let files = OutputFiles::new(&job.outputs);
     let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
     let made = || -> anyhow::Result<Done> {
         work.begin(&key, &plan.columns)?;
         let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
-        let outcome = seg_run::predict(&network, &source, &plan, &ids, &work, observer)?;
+        let outcome = seg_run::predict(&network, &*source, &plan, &ids, &work, observer)?;
         if outcome.not_a_number > 0 {
             let pixels = outcome.not_a_number;
             observer
                 .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
         }
-        let reference = GridReference::from(source.raster_profile());
         let counted = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
         if let Some(path) = &job.outputs.preview {
-            files.stage(&preview::draw(&mut source, &files.staged_classes(), &legend)?, path)?;
+            files.stage(&preview::draw(&*source, &files.staged_classes(), &legend)?, path)?;
         }
         match &job.outputs.manifest {
             Some(path) => {
-                let run =
-                    record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend, precision };
-                files
-                    .stage(&record::manifest(&run, &mut source, &counted, files.list()?)?.to_json()?, path)?;
+                let run = record::Run {
+                    job,
+                    card: &card,
+                    plan: &plan,
+                    key: &key,
+                    legend: &legend,
+                    precision,
+                    bands,
+                };
+                files.stage(
+                    &record::manifest(&run, &mut *original, &own, &counted, files.list()?)?.to_json()?,
+                    path,
+                )?;
             }
             // One that an earlier run left would speak of another raster.
             None => manifest::remove_own(&manifest::path_for(&job.outputs.classes)),
         }
         let seams = match job.seams {
             SeamCheck::None => None,
+            SeamCheck::Count if plan.regrid.is_some() => {
+                observer.warning("--check-seams needs the raster's own pixels: with --gsd tile lines blur");
+                None
+            }
             SeamCheck::Count => Some(seams::check(&files.staged_classes(), &plan.grid)?),
         };
         files.publish()?;

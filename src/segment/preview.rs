@@ -6,7 +6,9 @@ use seg_report::{PANEL_SIDE, Preview, preview_png, stretch};
 use std::path::Path;
 
 /// Draws the input beside the classes; the first three bands read, or the first one thrice.
-pub(super) fn draw(source: &mut GeoRaster, classes: &Path, legend: &Legend) -> anyhow::Result<Vec<u8>> {
+pub(super) fn draw(source: &dyn RasterSource, classes: &Path, legend: &Legend) -> anyhow::Result<Vec<u8>> {
+    // The picture has the pixels of the classes.
+    let mut source = source.native().unwrap_or(source).reopen()?;
     let size = source.profile().size;
     let (window, small) = (Window::whole(size), size.fit_within(PANEL_SIDE));
     let image = source.read_decimated(window, small)?; // (C, H, W)

@@ -2,8 +2,8 @@ use super::manifest::{ClassPixels, Grid, Input, Manifest, Model, OutputFile, Sof
 use super::outputs::Counted;
 use super::{Job, flags, report, sampled};
 use crate::value::DeviceArg;
-use seg_gdal::GeoRaster;
-use seg_grid::{RasterSource as _, Window};
+use seg_gdal::GridReference;
+use seg_grid::{RasterSource, Window};
 use seg_label::Legend;
 use seg_nn::{InferencePrecision, ModelCard};
 use seg_run::{Plan, RunKey};
@@ -16,6 +16,8 @@ pub(crate) struct Run<'a> {
     pub key: &'a RunKey,
     pub legend: &'a Legend,
     pub precision: InferencePrecision,
+    /// The bands read, counted from 1.
+    pub bands: Vec<usize>,
 }
 
 /// Parts of a run's key that have a better place, or do not decide the classes.
@@ -24,7 +26,8 @@ const ELSEWHERE: [&str; 3] = ["input", "model", "outputs"];
 /// Writes down all that made the outputs.
 pub(crate) fn manifest(
     run: &Run<'_>,
-    source: &mut GeoRaster,
+    source: &mut dyn RasterSource,
+    own: &GridReference,
     counted: &Counted,
     outputs: Vec<OutputFile>,
 ) -> anyhow::Result<Manifest> {
@@ -41,7 +44,7 @@ pub(crate) fn manifest(
         kind,
         schema,
         software: software(run.job, run.precision),
-        input: input(source)?,
+        input: input(run.job, source, own, run.bands.clone())?,
         model: Model {
             name: run.job.model.to_string(),
             title: run.card.name.clone(),
@@ -71,20 +74,26 @@ pub(crate) fn software(job: &Job, precision: InferencePrecision) -> Software {
 }
 
 /// The raster that is read.
-pub(crate) fn input(source: &mut GeoRaster) -> anyhow::Result<Input> {
+pub(crate) fn input(
+    job: &Job,
+    source: &mut dyn RasterSource,
+    own: &GridReference,
+    bands: Vec<usize>,
+) -> anyhow::Result<Input> {
     let fingerprint = sampled::fingerprint(source)?;
-    let (profile, raster) = (source.profile(), source.raster_profile());
+    let profile = source.profile();
     let Window { width, height, .. } = Window::whole(profile.size);
     Ok(Input {
         name: profile.name.clone(),
+        files: job.inputs.clone(),
         fingerprint,
         width,
         height,
-        bands: source.bands_read().into_iter().map(seg_gdal::BandIndex::number).collect(),
+        bands,
         data_type: profile.dtype.to_string(),
-        crs: raster.crs.as_ref().map(ToString::to_string),
-        crs_wkt: raster.crs.as_ref().map(|crs| crs.wkt().to_owned()),
-        geotransform: raster.transform.map(seg_grid::GeoTransform::to_gdal),
+        crs: own.crs.as_ref().map(ToString::to_string),
+        crs_wkt: own.crs.as_ref().map(|crs| crs.wkt().to_owned()),
+        geotransform: own.transform.map(seg_grid::GeoTransform::to_gdal),
     })
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn shares_text(legend: &Legend, done: &Done) -> String {
 pub(crate) fn plan_json(prepared: &Prepared) -> Value {
     let plan = &prepared.plan;
     json!({
-        "raster": {"width": plan.grid.raster().width, "height": plan.grid.raster().height},
+        "raster": {"width": plan.result.width, "height": plan.result.height},
         "tile": {"width": plan.grid.tile_size().width, "height": plan.grid.tile_size().height},
         "tiles": plan.tiles(),
         "column_strips": plan.columns.len(),
@@ -96,7 +96,7 @@ pub(crate) fn plan_text(prepared: &Prepared) -> String {
     let mut text = format!(
         "{} pixels: {} tiles of {}{strips}; {} workers, {} tiles in flight; about {:.0} s\n\
          memory at most {:.0} MiB of {:.0} MiB allowed; disk at most {:.0} MiB before compression",
-        plan.grid.raster(),
+        plan.result,
         plan.tiles(),
         plan.grid.tile_size(),
         plan.workers,

@@ -71,25 +71,26 @@ pub(crate) fn verify(job: &Job, claim: &Claim<'_>, observer: &dyn Observer) -> a
     for what in &differs {
         observer.warning(&format!("{what}: classes may differ for that alone"));
     }
-    let Prepared { source, legend, plan, network, key, .. } = prepared;
+    let Prepared { source, reference, legend, plan, network, key, .. } = prepared;
     let one = BandSelection::Explicit(vec![BandIndex::FIRST]);
     let found = GeoRaster::open(
         &claim.classes.to_string_lossy(),
         &ReadOptions { bands: one, ..ReadOptions::default() },
     )?;
-    let (size, expected) = (found.profile().size, plan.grid.raster());
+    let (size, expected) = (found.profile().size, reference.size);
     if size != expected {
         let what = format!("{} has {size} pixels, its manifest {expected}", claim.classes.display());
         return Err(Advice::new(what, "it is not the raster that the manifest was written for").into());
     }
     let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
-    let again = seg_run::Claim { network: &network, source: &source, plan: &plan, ids: &ids, found: &found };
+    let again = seg_run::Claim { network: &network, source: &*source, plan: &plan, ids: &ids, found: &found };
     let (comparison, tiles_checked) = match claim.sample {
-        Sample::Tiles(count) => {
+        // Where scores go back to other pixels, a pixel hangs on more tiles than those that cover it.
+        Sample::Tiles(count) if plan.regrid.is_none() => {
             let tiles = seg_run::sample_tiles(&plan.grid, count, claim.seed);
             (seg_run::check_tiles(again, &tiles, observer)?, tiles.len() as u64)
         }
-        Sample::All => {
+        Sample::Tiles(_) | Sample::All => {
             let folder = tempfile::tempdir()?;
             let work = WorkFolder::open(folder.path().join("work"), &key, Fresh::Expected)?;
             (seg_run::check_all(again, &work, observer)?, plan.grid.len())
@@ -124,7 +125,7 @@ fn differences(job: &Job, prepared: &mut Prepared, claim: &Claim<'_>) -> anyhow:
     let manifest = claim.manifest;
     let mut differs = Vec::new();
     let mut skipped = TOLD_OTHERWISE.to_vec();
-    let input = record::input(&mut prepared.source)?;
+    let input = record::input(job, &mut *prepared.original, &prepared.own, prepared.bands.clone())?;
     if let Some(what) = other_input(&manifest.input, &input) {
         if claim.input == Named::ByManifest || sides(&input) != sides(&manifest.input) {
             let hint = "--input says where the raster of that run lies now";

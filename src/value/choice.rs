@@ -1,6 +1,5 @@
 //! Flags that take one of a few words.
 
-use crate::segment::PixelSize;
 use clap::ValueEnum;
 use seg_data::{DataSet, ImageVariant, LabelVariant};
 use seg_grid::{Blend, EdgePolicy};
@@ -53,15 +52,6 @@ pub(crate) enum BlendChoice {
     Crop,
     /// Each pixel comes from the first tile that covers it
     None,
-}
-
-/// The pixel size at which the network sees the raster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GsdChoice {
-    /// The raster's own
-    Native,
-    /// The model's; a raster with another is refused, and so is a model that names none
-    Model,
 }
 
 /// What a network computes in.
@@ -179,16 +169,6 @@ impl BlendChoice {
             Self::Average => Blend::Average,
             Self::Crop => Blend::Crop,
             Self::None => Blend::None,
-        }
-    }
-}
-
-impl GsdChoice {
-    /// What segmenting calls it.
-    pub(crate) const fn pixel_size(self) -> PixelSize {
-        match self {
-            Self::Native => PixelSize::Native,
-            Self::Model => PixelSize::Model,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Values that flags take, and the words that say what is allowed when one is not.
 
 mod bands;
+mod bbox;
 mod choice;
 mod device;
+mod gsd;
 mod key_value;
 mod length;
 mod memory;
@@ -16,12 +18,14 @@ mod tiling;
 mod tolerance;
 
 pub(crate) use bands::{BandList, band_list};
+pub(crate) use bbox::bbox;
 pub(crate) use choice::{
-    BlendChoice, DataSetChoice, EdgeChoice, FetchChoice, GsdChoice, ImageVariantChoice, LabelVariantChoice,
-    LogFormat, PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice,
-    StoreChoice, TileFormat,
+    BlendChoice, DataSetChoice, EdgeChoice, FetchChoice, ImageVariantChoice, LabelVariantChoice, LogFormat,
+    PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice,
+    TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
+pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};

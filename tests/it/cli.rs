@@ -65,7 +65,8 @@ fn describe_tells_programs_what_they_need() {
     let parameters = infer["parameters"].as_array().expect("parameters");
     let find = |name: &str| parameters.iter().find(|p| p["name"] == name).unwrap_or_else(|| panic!("{name}"));
     assert_eq!(find("input")["position"], 1);
-    assert_eq!(find("input")["required"], true);
+    assert_eq!(find("input")["required_unless"], "list");
+    assert_eq!(find("input")["multiple"], true);
     assert_eq!(find("input")["file"]["content"], "raster");
     assert_eq!(find("out")["required_unless"], "dry-run");
     assert_eq!(find("out")["file"]["direction"], "output");

@@ -21,7 +21,7 @@ pub(crate) fn ids(path: &Path) -> Vec<u8> {
     patch.values.iter().zip(&patch.valid).map(|(id, valid)| if *valid { *id as u8 } else { 255 }).collect()
 }
 
-fn infer(folder: &Path, out: &str, more: &[&str]) -> Vec<u8> {
+pub(crate) fn infer(folder: &Path, out: &str, more: &[&str]) -> Vec<u8> {
     let fixed = ["infer", "scene.vrt", "--model", "probe.pt", "--quiet", "--out", out];
     let run = rs_seg_in(folder, &[&fixed[..], more].concat());
     assert_eq!(run.code, Some(0), "{more:?}: {run:?}");

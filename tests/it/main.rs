@@ -1,6 +1,7 @@
 //! Tests of the built program, and of the house rules that no compiler knows.
 
 mod architecture;
+mod areas;
 mod cli;
 mod configs;
 mod cuda;
@@ -13,8 +14,10 @@ mod infer;
 mod looks;
 mod manifest;
 mod miniature;
+mod mosaics;
 mod odd_rasters;
 mod program;
+mod resampling;
 mod scene;
 mod stopping;
 mod train;

@@ -1,5 +1,6 @@
 use crate::Error;
 use gdal::config::{get_config_option, set_config_option};
+use std::sync::Once;
 
 /// How much memory GDAL keeps decoded blocks in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,20 @@ pub fn set_cache_bytes(bytes: u64) -> Result<BlockCache, Error> {
     let bytes = bytes.max(1 << 20);
     set_config("GDAL_CACHEMAX", &bytes.to_string())?;
     Ok(BlockCache::Bytes(bytes))
+}
+
+/// Lets no two VRTs share the handles of their sources, unless the user says otherwise.
+///
+/// GDAL shares them among all VRTs that one thread opens, also where other threads read from them at once.
+pub(crate) fn keep_handles_apart() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let key = "VRT_SHARED_SOURCE";
+        if get_config_option(key, "").unwrap_or_default().is_empty() {
+            // A key and a value without zero bytes cannot fail.
+            let _ = set_config_option(key, "0");
+        }
+    });
 }
 
 /// What a value of `GDAL_CACHEMAX` is in bytes; `None` for a share of the memory.

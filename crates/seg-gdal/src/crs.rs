@@ -50,6 +50,22 @@ pub struct Bounds {
     pub y_max: f64,
 }
 
+impl Bounds {
+    /// Whether both share a point.
+    pub fn touches(self, other: Self) -> bool {
+        self.x_max >= other.x_min
+            && self.x_min <= other.x_max
+            && self.y_max >= other.y_min
+            && self.y_min <= other.y_max
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{},{},{}", self.x_min, self.y_min, self.x_max, self.y_max)
+    }
+}
+
 impl Crs {
     /// From anything that GDAL understands: `EPSG:32633`, WKT, PROJ, PROJJSON.
     ///

@@ -102,6 +102,45 @@ pub enum Error {
     /// Polygons for an image without a place.
     #[error("cannot lay {name} over {image}, which has no geotransform")]
     NoPlace { name: String, image: String },
+    /// A mosaic of nothing.
+    #[error("no raster was given")]
+    NoMembers,
+    /// A folder without a raster.
+    #[error("{} holds no raster that GDAL opens", folder.display())]
+    NoRasters { folder: PathBuf },
+    /// A member of a mosaic that does not fit the first.
+    #[error("cannot put {other} beside {first}: {detail}")]
+    NotOneMosaic { first: String, other: String, detail: String, remedy: String },
+    /// A member of a mosaic that lies nowhere.
+    #[error("cannot put {name} beside others: it has no geotransform")]
+    MemberWithoutPlace { name: String },
+    /// A member of a mosaic that another program replaced.
+    #[error("{name} changed while it was read")]
+    MemberChanged { name: String },
+    /// A raster that nobody knows the place of, to be brought to another grid.
+    #[error("cannot bring {name} to {to}: it has no CRS or no geotransform")]
+    WarpWithoutPlace { name: String, to: String },
+    /// A raster that has no place in another CRS.
+    #[error("cannot bring {name} from {from} to {to}")]
+    WarpGrid { name: String, from: String, to: String, source: GdalMessage },
+    /// Two CRS between which GDAL knows no way.
+    #[error("cannot find a way from {from} to {to}")]
+    NoWay { from: String, to: String, source: GdalMessage },
+    /// Values between which there is nothing.
+    #[error("cannot resample {name}: {what}")]
+    CannotResample { name: String, what: &'static str, remedy: String },
+    /// An area of interest without a polygon.
+    #[error("{name} holds no polygon")]
+    EmptyArea { name: String },
+    /// An area of interest that lies elsewhere.
+    #[error("{name} does not touch {image}: one lies in {area}, the other in {place}")]
+    AreaMisses { name: String, image: String, area: String, place: String },
+    /// A box in a CRS, for an image without one.
+    #[error("cannot bring {name} from {crs} to {image}, which has no CRS")]
+    BoxWithoutCrs { name: String, crs: String, image: String },
+    /// A box that has no counterpart in the image's CRS.
+    #[error("cannot bring {name} from {from} to {to}")]
+    PlaceBox { name: String, from: String, to: String, source: GdalMessage },
     /// An attribute that the layer lacks.
     #[error("{name} has no attribute {attribute:?}")]
     NoAttribute { name: String, attribute: String, has: Vec<String> },
@@ -174,15 +213,48 @@ impl Error {
             Self::ReadBlock { .. } | Self::ReadWindow { .. } => {
                 Some("the file is damaged or cut short: fetch or make it again".to_owned())
             }
-            Self::SizeMismatch { remedy, .. }
-            | Self::PlaceMismatch { remedy, .. }
-            | Self::CrsMismatch { remedy, .. } => Some(remedy.clone()),
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
             Self::AmbiguousLayer { .. } => {
                 Some("leave one layer in the file: `ogr2ogr one.gpkg FILE LAYER`".to_owned())
             }
+            Self::OpenVectors { .. } => {
+                Some("check the path; `ogrinfo` tells whether this GDAL reads it".to_owned())
+            }
+            Self::NotOneMosaic { remedy, .. }
+            | Self::CannotResample { remedy, .. }
+            | Self::SizeMismatch { remedy, .. }
+            | Self::PlaceMismatch { remedy, .. }
+            | Self::CrsMismatch { remedy, .. } => Some(remedy.clone()),
+            Self::WarpWithoutPlace { .. } => Some(
+                "give it one first, such as with `gdal_translate -a_srs CRS -a_ullr ULX ULY LRX LRY`, or with \
+                 `gdalwarp` where it has control points"
+                    .to_owned(),
+            ),
+            Self::WarpGrid { .. } => {
+                Some("choose a CRS that is made for the place, or cut the raster first: `gdal_translate -projwin`".to_owned())
+            }
+            Self::NoRasters { .. } => Some("name the rasters themselves; folders below are not searched".to_owned()),
+            Self::MemberWithoutPlace { .. } => Some(
+                "segment it alone, or give it a place first, such as with `gdal_translate -a_ullr ULX ULY LRX LRY`"
+                    .to_owned(),
+            ),
+            Self::NoPlace { .. } => Some(
+                "give the raster a place first, such as with `gdal_translate -a_ullr ULX ULY LRX LRY -a_srs CRS`"
+                    .to_owned(),
+            ),
+            Self::EmptyArea { .. } => Some("draw at least one polygon, or leave the area out".to_owned()),
+            Self::AreaMisses { .. } => {
+                Some("both are x before y in the raster's CRS; `--bbox-crs` tells of a box in another".to_owned())
+            }
+            Self::BoxWithoutCrs { .. } => {
+                Some("leave --bbox-crs out and give the box in the raster's own coordinates".to_owned())
+            }
+            Self::PlaceBox { .. } => Some(
+                "the box reaches beyond where the raster's CRS is defined, or is not x before y: try a smaller one"
+                    .to_owned(),
+            ),
             Self::NoAttribute { has, .. } => {
                 Some(format!("`--label-attribute` takes one of {}", has.join(", ")))
             }
@@ -190,7 +262,7 @@ impl Error {
                 Some(format!("the legend has the classes {}", legend.join(", ")))
             }
             Self::NotForPng { .. } => Some("use `--format gtiff`".to_owned()),
-            Self::Transform { .. } | Self::NoTransform { .. } | Self::Crs { .. } => {
+            Self::Transform { .. } | Self::NoTransform { .. } | Self::Crs { .. } | Self::NoWay { .. } => {
                 Some("`rs-seg doctor` tells whether PROJ finds its data".to_owned())
             }
             _ => None,

@@ -2,30 +2,38 @@
 //!
 //! * [`GeoRaster`] reads pixels of any format by GDAL's name for it, as a [`seg_grid::RasterSource`];
 //!   [`RasterProfile`] says what it is made of and [`BandSelection`] which bands are read.
+//! * [`Mosaic`] reads several rasters on one grid as one, [`rasters_in`] finds those of a folder.
 //! * [`GridReference`] is what an output takes over from its input, [`RasterSpec`] says what else it is, and
 //!   [`RasterWriter`] writes it.
 //! * [`LabelRaster`] and [`LabelVectors`] read truth, [`check_same_grid`] holds it against the image,
 //!   [`write_chip`] writes both in pieces.
+//! * [`AreaOfInterest`] is the part of a raster that a user wants, [`SelectedRaster`] a raster of which only that
+//!   part counts.
 //! * [`Crs`] is the only user of PROJ.
 //! * [`Note`]s are what a caller should tell the user; an [`Error`] may have a [`hint`](Error::hint).
 //!
 //! Names are passed to GDAL untouched. Bands are counted from 1 in GDAL and from 0 in memory, and [`BandIndex`]
 //! alone turns one into the other. Positions are of pixel corners, x before y whatever the CRS says.
 
+mod area;
 mod band_index;
 mod band_profile;
 mod bands;
 mod chip;
 mod config;
 mod crs;
+mod data_name;
 mod error;
 mod files;
 mod fingerprint;
+mod folder;
 mod georeference;
 mod grid_reference;
 mod installation;
 mod labels;
 mod messages;
+mod mosaic;
+mod mosaic_fit;
 mod note;
 mod pixels;
 mod plausible;
@@ -38,12 +46,16 @@ mod raw;
 mod raw_patch;
 mod same_grid;
 mod side_car;
+mod target_grid;
 mod validity;
 mod vector_in;
+mod warp;
+mod warp_source;
 mod writer;
 mod written;
 mod xml;
 
+pub use area::{AreaOfInterest, Reach, SelectedRaster};
 pub use band_index::BandIndex;
 pub use band_profile::{BandProfile, Interpretation, MaskKind, Palette};
 pub use bands::BandSelection;
@@ -51,10 +63,12 @@ pub use chip::{ChipFormat, write_chip};
 pub use config::{BlockCache, set_cache_bytes, set_config};
 pub use crs::{Bounds, Crs};
 pub use error::{Error, GdalMessage};
+pub use folder::{is_raster, rasters_in};
 pub use grid_reference::GridReference;
 pub use installation::{Problem, Versions, problems, versions};
 pub use labels::{LabelCodes, LabelKind, LabelRaster};
 pub use messages::install_log_handler;
+pub use mosaic::Mosaic;
 pub use note::Note;
 pub use profile::{ControlPoint, PixelIs, RasterProfile};
 pub use qml::qml_style;
@@ -63,6 +77,7 @@ pub use raster_spec::{ClassEntry, Content, OutputFormat, RasterSpec};
 pub use raw::RawValues;
 pub use raw_patch::RawPatch;
 pub use same_grid::check_same_grid;
-pub use vector_in::{AreaOfInterest, LabelSource, LabelVectors};
+pub use vector_in::{LabelSource, LabelVectors};
+pub use warp::Resampling;
 pub use writer::RasterWriter;
 pub use written::Written;

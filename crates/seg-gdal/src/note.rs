@@ -20,6 +20,8 @@ pub enum Note {
     VectorsWithoutCrs { name: String },
     /// Label polygons that were brought to the image's CRS.
     VectorsReprojected { name: String, from: String, to: String },
+    /// An image without a CRS, taken to be in that of the vectors.
+    ImageWithoutCrs { name: String, image: String },
     /// Features without geometry, or without a value of the class attribute.
     FeaturesSkipped { name: String, count: u64 },
     /// A label raster without a place of its own that has the image's size.
@@ -75,6 +77,9 @@ impl fmt::Display for Note {
             }
             Self::VectorsReprojected { name, from, to } => {
                 write!(f, "{name} was brought from {from} to {to}")
+            }
+            Self::ImageWithoutCrs { name, image } => {
+                write!(f, "{image} has no CRS and is taken to be in that of {name}")
             }
             Self::FeaturesSkipped { name, count } => {
                 write!(f, "{count} features of {name} have no geometry or no class and were left out")

@@ -104,6 +104,12 @@ impl<'a> Source<'a> {
         Ok(Polygons { name: self.name.to_owned(), features, notes })
     }
 
+    /// Whether the layer says in which CRS it is.
+    pub(crate) fn has_crs(&self) -> bool {
+        let srs = self.dataset.layer(self.layer).ok().and_then(|layer| layer.spatial_ref());
+        srs.and_then(|srs| Crs::of(&srs)).is_some()
+    }
+
     /// How the layer's coordinates become the raster's.
     fn way(
         &self,
@@ -129,6 +135,20 @@ impl<'a> Source<'a> {
 }
 
 impl Polygons {
+    /// A single polygon, given as well-known text.
+    pub(crate) fn single(name: &str, wkt: &str, way: Option<&CoordTransform>) -> Result<Self, GdalMessage> {
+        let polygon = polygon(&Geometry::from_wkt(wkt)?, way, 1)?;
+        Ok(Self { name: name.to_owned(), features: vec![polygon], notes: Vec::new() })
+    }
+
+    /// Adds the polygons to a hash.
+    pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        for polygon in &self.features {
+            hasher.update(&(polygon.wkb.len() as u64).to_le_bytes()).update(&polygon.wkb);
+            hasher.update(&[polygon.value]);
+        }
+    }
+
     /// Burns the polygons into a window: a pixel gets the value of the last one in the file that holds its
     /// center, and `background` if none does; (H, W).
     pub(crate) fn burn(
@@ -138,13 +158,7 @@ impl Polygons {
         background: u8,
     ) -> Result<Array2<u8>, Error> {
         let place = bounds_of(window, transform);
-        let near = |polygon: &&Polygon| {
-            let b = polygon.bounds;
-            b.x_max >= place.x_min
-                && b.x_min <= place.x_max
-                && b.y_max >= place.y_min
-                && b.y_min <= place.y_max
-        };
+        let near = |polygon: &&Polygon| polygon.bounds.touches(place);
         let failed = |source| Error::Burn { name: self.name.clone(), window, source };
         let (mut geometries, mut values) = (Vec::new(), Vec::new());
         for polygon in self.features.iter().filter(near) {
@@ -157,6 +171,11 @@ impl Polygons {
         watched(|| burned(window, transform.for_window(window), background, &geometries, &values))
             .and_then(|result| result)
             .map_err(failed)
+    }
+
+    /// Whether the rectangle around any of the polygons touches `bounds`.
+    pub(crate) fn near(&self, bounds: Bounds) -> bool {
+        self.features.iter().any(|polygon| polygon.bounds.touches(bounds))
     }
 
     /// The rectangle around all polygons, `None` if there is none.
@@ -208,7 +227,7 @@ fn is_polygon(geometry: &Geometry) -> bool {
 }
 
 /// The rectangle around a window, also of a rotated raster.
-fn bounds_of(window: Window, transform: GeoTransform) -> Bounds {
+pub(crate) fn bounds_of(window: Window, transform: GeoTransform) -> Bounds {
     let corner = |x: usize, y: usize| transform.apply(x as f64, y as f64);
     let corners = [
         corner(window.x, window.y),

@@ -1,7 +1,11 @@
 use crate::bands::BandPlan;
+use crate::data_name::DataName;
 use crate::pixels::Pixels;
 use crate::validity::ValidityPlan;
-use crate::{BandSelection, Error, Note, RasterProfile, RawPatch, RawValues, fingerprint, plausible};
+use crate::warp::{Resampling, Warped};
+use crate::{
+    BandSelection, Error, GridReference, Note, RasterProfile, RawPatch, RawValues, fingerprint, plausible,
+};
 use blake3::Hasher;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use ndarray::{Array2, Array3, s};
@@ -42,6 +46,7 @@ pub enum Probe {
 /// ```
 #[derive(Debug)]
 pub struct GeoRaster {
+    name: DataName,
     dataset: Dataset,
     options: ReadOptions,
     raster: RasterProfile,
@@ -65,14 +70,19 @@ impl GeoRaster {
     /// If GDAL cannot open it, the bands cannot be told or are complex numbers, one block would not fit the
     /// memory allowed, or the file claims pixels that it cannot hold.
     pub fn open(name: &str, options: &ReadOptions) -> Result<Self, Error> {
-        let dataset = open_dataset(name)?;
-        let raster = RasterProfile::of(&dataset, name)?;
+        Self::open_named(&DataName::plain(name), options)
+    }
+
+    /// Opens a data set that messages call otherwise than GDAL.
+    pub(crate) fn open_named(name: &DataName, options: &ReadOptions) -> Result<Self, Error> {
+        let dataset = open_data_name(name)?;
+        let raster = RasterProfile::of(&dataset, &name.shown)?;
         plausible::check(&dataset, &raster, options.block_budget)?;
         let plan = BandPlan::new(&dataset, &raster, &options.bands)?;
         let validity = ValidityPlan::new(&raster, &plan);
         let hasher = fingerprint::of_profile(&raster);
         let source = SourceProfile {
-            name: name.to_owned(),
+            name: name.shown.clone(),
             size: raster.size,
             bands: plan.channels(),
             block: plan.bands.first().map_or(raster.size, |band| band.block),
@@ -81,7 +91,16 @@ impl GeoRaster {
             gsd: raster.transform.map(seg_grid::GeoTransform::gsd),
             fingerprint: hasher.finalize().to_hex().to_string(),
         };
-        Ok(Self { dataset, options: options.clone(), raster, source, plan, validity, hasher })
+        Ok(Self {
+            name: name.clone(),
+            dataset,
+            options: options.clone(),
+            raster,
+            source,
+            plan,
+            validity,
+            hasher,
+        })
     }
 
     /// All that GDAL tells about the raster.
@@ -173,6 +192,27 @@ impl GeoRaster {
         Ok(valid)
     }
 
+    /// The same bands on another grid, resampled by GDAL as they are read; what no pixel reaches is not valid.
+    ///
+    /// # Errors
+    /// If the raster has no geotransform, or values that cannot be resampled.
+    pub fn resampled(&self, target: &GridReference, how: Resampling) -> Result<Self, Error> {
+        let warped = Warped::new(self, target, how)?;
+        let mut raster = Self::open_named(&warped.name, &Warped::options(self))?;
+        raster.source.block_bytes = warped.bytes;
+        Ok(raster)
+    }
+
+    /// The bands that are read.
+    pub(crate) const fn band_plan(&self) -> &BandPlan {
+        &self.plan
+    }
+
+    /// How it is read.
+    pub(crate) const fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+
     fn pixels(&self) -> Pixels<'_> {
         Pixels { dataset: &self.dataset, name: &self.raster.name, plan: &self.plan, validity: &self.validity }
     }
@@ -197,6 +237,11 @@ impl RasterSource for GeoRaster {
         Ok(Some(Patch { values, valid }))
     }
 
+    fn read_validity(&mut self, window: Window) -> Result<Option<Array2<bool>>, IoError> {
+        let valid = Self::read_validity(self, window)?;
+        Ok(valid.iter().any(|&valid| valid).then_some(valid))
+    }
+
     fn read_decimated(&mut self, window: Window, size: Size) -> Result<Patch, IoError> {
         let patch = self.pixels().read(window, size)?;
         Ok(patch.unwrap_or_else(|| Patch {
@@ -207,7 +252,8 @@ impl RasterSource for GeoRaster {
 
     fn reopen(&self) -> Result<Box<dyn RasterSource>, IoError> {
         Ok(Box::new(Self {
-            dataset: open_dataset(&self.raster.name)?,
+            name: self.name.clone(),
+            dataset: open_data_name(&self.name)?,
             options: self.options.clone(),
             raster: self.raster.clone(),
             source: self.source.clone(),
@@ -220,13 +266,18 @@ impl RasterSource for GeoRaster {
 
 /// Opens a raster to read it, with GDAL's own words if it cannot be.
 pub(crate) fn open_dataset(name: &str) -> Result<Dataset, Error> {
+    open_data_name(&DataName::plain(name))
+}
+
+pub(crate) fn open_data_name(name: &DataName) -> Result<Dataset, Error> {
     crate::install_log_handler();
+    crate::config::keep_handles_apart();
     let options = DatasetOptions {
         open_flags: GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
         ..DatasetOptions::default()
     };
-    let dataset = Dataset::open_ex(name, options)
-        .map_err(|error| Error::OpenRaster { name: name.to_owned(), source: error.into() })?;
+    let dataset = Dataset::open_ex(name.for_gdal(), options)
+        .map_err(|error| Error::OpenRaster { name: name.shown.clone(), source: error.into() })?;
     if dataset.raster_count() == 0 {
         let subdatasets = dataset.metadata_domain("SUBDATASETS").unwrap_or_default();
         let names = subdatasets
@@ -235,7 +286,7 @@ pub(crate) fn open_dataset(name: &str) -> Result<Dataset, Error> {
             .filter(|(key, _)| key.ends_with("_NAME"))
             .map(|(_, name)| name.to_owned())
             .collect();
-        return Err(Error::NoBands { name: name.to_owned(), subdatasets: names });
+        return Err(Error::NoBands { name: name.shown.clone(), subdatasets: names });
     }
     Ok(dataset)
 }

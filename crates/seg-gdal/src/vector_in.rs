@@ -1,6 +1,6 @@
 use crate::polygons::{Polygons, Source, open_vectors};
 use crate::raster_spec::ClassEntry;
-use crate::{Bounds, Error, Note, RasterProfile};
+use crate::{Error, Note, RasterProfile};
 use ndarray::Array2;
 use seg_grid::{GeoTransform, Window};
 use std::collections::BTreeMap;
@@ -33,13 +33,6 @@ pub struct LabelSource<'a> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct LabelVectors {
-    polygons: Polygons,
-    transform: GeoTransform,
-}
-
-/// The part of an image that a user wants, as polygons of any name that GDAL can open.
-#[derive(Debug, Clone)]
-pub struct AreaOfInterest {
     polygons: Polygons,
     transform: GeoTransform,
 }
@@ -92,38 +85,6 @@ impl LabelVectors {
     /// If GDAL cannot burn a polygon.
     pub fn burn(&self, window: Window) -> Result<Array2<u8>, Error> {
         self.polygons.burn(window, self.transform, NO_CLASS)
-    }
-
-    /// What a caller should tell the user.
-    pub fn notes(&self) -> &[Note] {
-        &self.polygons.notes
-    }
-}
-
-impl AreaOfInterest {
-    /// Opens any name that GDAL can open as vectors, for use with one image.
-    ///
-    /// # Errors
-    /// If it cannot be opened, the layer cannot be told, features are no polygons, the way to the image's CRS
-    /// is unknown, or the image has no place.
-    pub fn open(name: &str, layer: Option<&str>, image: &RasterProfile) -> Result<Self, Error> {
-        let transform = transform_of(name, image)?;
-        let dataset = open_vectors(name)?;
-        let polygons = Source::new(&dataset, name, layer)?.read(None, image.crs.as_ref(), |_| Some(1))?;
-        Ok(Self { polygons, transform })
-    }
-
-    /// Which pixels of a window of the image have their center inside, (H, W).
-    ///
-    /// # Errors
-    /// If GDAL cannot burn a polygon.
-    pub fn contains(&self, window: Window) -> Result<Array2<bool>, Error> {
-        Ok(self.polygons.burn(window, self.transform, 0)?.mapv(|value| value != 0))
-    }
-
-    /// The rectangle around it in the image's CRS, `None` if it is empty.
-    pub fn bounds(&self) -> Option<Bounds> {
-        self.polygons.bounds()
     }
 
     /// What a caller should tell the user.

@@ -8,6 +8,7 @@
 //! * [`Blend`] says how much a tile counts at each of its pixels, [`Stitcher`] adds tiles up and
 //!   hands back windows that are final.
 //! * [`Seams`] tells whether tiles can be seen in the result.
+//! * [`Regridder`] brings what is final to another grid over the same place.
 //! * [`RasterSource`] and [`RasterSink`] are the two ends of every pipeline; [`MemoryRaster`] is both.
 //!
 //! Axis order: geometry is x, y in named structs; arrays are (C, H, W).
@@ -33,7 +34,10 @@ mod error;
 mod geo_transform;
 mod memory;
 mod observer;
+mod regrid;
+mod resampled;
 mod seams;
+mod selection;
 mod size;
 mod source;
 mod stitch;
@@ -46,7 +50,10 @@ pub use error::Error;
 pub use geo_transform::{GeoTransform, Gsd, WorldPoint};
 pub use memory::MemoryRaster;
 pub use observer::{Observer, Progress, Silent};
+pub use regrid::{Regrid, Regridder};
+pub use resampled::Resampled;
 pub use seams::{Changes, Line, SeamReport, Seams, WorstLine};
+pub use selection::Selection;
 pub use size::Size;
 pub use source::{Block, DataType, IoError, Layer, Patch, RasterSink, RasterSource, SourceProfile};
 pub use stitch::{Finished, Stitcher};

@@ -1,4 +1,4 @@
-use crate::{Gsd, Size, Window};
+use crate::{Gsd, Selection, Size, Window};
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
 use std::error::Error as StdError;
@@ -123,6 +123,28 @@ pub trait RasterSource: Send {
     /// # Errors
     /// If the pixels cannot be read.
     fn read(&mut self, window: Window) -> Result<Option<Patch>, IoError>;
+
+    /// Which pixels of a window the user wants, told without reading it.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    fn selection(&mut self, window: Window) -> Result<Selection, IoError> {
+        let _ = window;
+        Ok(Selection::All)
+    }
+
+    /// Reads which pixels of a window are valid, (H, W); `None` if none is.
+    ///
+    /// # Errors
+    /// If the pixels cannot be read.
+    fn read_validity(&mut self, window: Window) -> Result<Option<Array2<bool>>, IoError> {
+        Ok(self.read(window)?.map(|patch| patch.valid))
+    }
+
+    /// The raster that this one was resampled from, where the result lies on that one's grid.
+    fn native(&self) -> Option<&dyn RasterSource> {
+        None
+    }
 
     /// Reads a window (inside the raster) resampled to `size`, nearest neighbor, for pictures and statistics.
     ///

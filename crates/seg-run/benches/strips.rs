@@ -85,6 +85,7 @@ fn pipeline(c: &mut Criterion) {
         std: vec![1.0; 3],
         gsd_m: None,
         dtypes: Vec::new(),
+        fill: Vec::new(),
     };
     let normalizer = Normalizer::new(Scaling::Model, &input, &mut source).expect("bands fit");
     let network = Network::new(Box::new(Bands), normalizer);
@@ -92,6 +93,7 @@ fn pipeline(c: &mut Criterion) {
     let footprint = Footprint::measure(&network, grid.tile_size()).expect("the network runs");
     let plan = Plan::new(&PlanRequest {
         profile: source.profile(),
+        native: None,
         grid,
         blend: Blend::Hann,
         classes: CLASSES,

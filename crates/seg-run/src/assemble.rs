@@ -19,7 +19,7 @@ pub fn assemble(
     sink: &mut dyn RasterSink,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let raster = plan.grid.raster();
+    let raster = plan.result;
     let rows: Vec<Window> = journal::strips(&(0..raster.width), raster).collect();
     let total = rows.len() as u64;
     for (done, row) in rows.into_iter().enumerate() {

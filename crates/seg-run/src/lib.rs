@@ -25,6 +25,7 @@ mod pipeline;
 mod plan;
 mod reach;
 mod recompute;
+mod scratch;
 mod strip;
 mod strip_rows;
 mod tensor;

@@ -1,9 +1,8 @@
-use crate::finish;
-use crate::strip_rows::StripRows;
+use crate::scratch::Scratch;
 use crate::{Error, Network, Plan, WorkFolder};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ndarray::{Array2, Array3, s};
-use seg_grid::{Layer, Observer, Patch, Progress, RasterSource, Stitcher, Tile, Window};
+use seg_grid::{IoError, Observer, Patch, Progress, RasterSource, Selection, Stitcher, Tile, Window};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 pub struct Outcome {
     /// Tiles that went through the network.
     pub computed: u64,
-    /// Tiles without a valid pixel.
+    /// Tiles without a valid pixel, or without one that is wanted.
     pub skipped: u64,
     /// Pixels with a measurement for which the network gave no number; they are nodata.
     pub not_a_number: u64,
@@ -32,7 +31,7 @@ pub struct Outcome {
 struct Parcel {
     /// Position in the strip's order.
     turn: u64,
-    /// Which pixels were measured, (H, W).
+    /// Which pixels were measured and are wanted, (H, W).
     valid: Array2<bool>,
     /// Probabilities, (K, H, W); `None` for a tile without a measured pixel.
     scores: Option<Array3<f32>>,
@@ -43,6 +42,7 @@ struct Parcel {
 struct Job {
     turn: u64,
     patch: Patch,
+    selection: Selection,
 }
 
 /// Raises a flag if its thread panics, so that the others do not wait for what will never come.
@@ -92,23 +92,27 @@ struct ColumnStrip<'a> {
     plan: &'a Plan,
     ids: &'a [u8],
     work: &'a WorkFolder,
+    /// Pixel columns of the result.
     pixels: Range<usize>,
     /// Tile columns that touch it.
     columns: Range<usize>,
     /// Tile rows left to do.
     rows: Range<usize>,
-    /// First pixel row left to do.
+    /// First pixel row of the result left to do.
     from: usize,
 }
 
 impl<'a> ColumnStrip<'a> {
     fn new(plan: &'a Plan, ids: &'a [u8], work: &'a WorkFolder, pixels: Range<usize>) -> Self {
-        let raster = plan.grid.raster();
-        let from = work.first_missing_row(&plan.outputs, &pixels, raster);
+        let from = work.first_missing_row(&plan.outputs, &pixels, plan.result);
         let y = plan.grid.y();
         // Every tile that touches an unfinished row is computed again, in the same order.
-        let first = if from == raster.height { y.count() } else { y.touching(from..raster.height).start };
-        let columns = plan.grid.x().touching(pixels.clone());
+        let first = if from == plan.result.height {
+            y.count()
+        } else {
+            y.touching(plan.seen_row(from)..plan.grid.raster().height).start
+        };
+        let columns = plan.grid.x().touching(plan.seen_columns(pixels.clone()));
         Self { plan, ids, work, pixels, columns, rows: first..y.count(), from }
     }
 
@@ -161,7 +165,10 @@ impl<'a> ColumnStrip<'a> {
                 });
             }
             drop((jobs, waiting, parcels, credits));
-            let result = self.stitch(&done, &credit, &stop, observer, before, outcome);
+            let scratch =
+                Scratch::new(plan, self.ids, self.work.path(), self.pixels.clone(), self.from, source);
+            let result = scratch
+                .and_then(|scratch| self.stitch(scratch, &done, &credit, &stop, observer, before, outcome));
             stop.store(true, Ordering::Relaxed);
             // Whoever waits for a credit or for room in a queue wakes up and finds the other end gone.
             drop((credit, done));
@@ -186,8 +193,8 @@ impl<'a> ColumnStrip<'a> {
             if turn >= self.turns() {
                 return;
             }
-            let sent = match source.read(self.tile(turn).read) {
-                Ok(Some(patch)) => jobs.send(Job { turn, patch }).is_ok(),
+            let sent = match read_selected(&mut *source, self.tile(turn).read) {
+                Ok(Some((patch, selection))) => jobs.send(Job { turn, patch, selection }).is_ok(),
                 Ok(None) => {
                     let Window { width, height, .. } = self.tile(turn).read;
                     let valid = Array2::from_elem((height, width), false);
@@ -206,8 +213,10 @@ impl<'a> ColumnStrip<'a> {
     }
 
     /// Adds tiles up in turn and stores what is final.
+    #[expect(clippy::too_many_arguments, reason = "the ends of four queues")]
     fn stitch(
         &self,
+        mut scratch: Scratch<'_>,
         done: &Receiver<Result<Parcel, Error>>,
         credit: &Sender<()>,
         stop: &AtomicBool,
@@ -216,15 +225,8 @@ impl<'a> ColumnStrip<'a> {
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let plan = self.plan;
-        let (raster, tile) = (plan.grid.raster(), plan.grid.tile_size());
-        let classes = self.ids.len();
-        let mut stitcher =
-            Stitcher::for_strip(&plan.grid, plan.blend, classes, self.pixels.clone(), self.rows.start);
-        let mut rows: Vec<StripRows> = plan
-            .outputs
-            .iter()
-            .map(|o| StripRows::new(*o, classes, self.pixels.clone(), raster.height, self.from, tile.height))
-            .collect();
+        let seen = plan.seen_columns(self.pixels.clone());
+        let mut stitcher = Stitcher::for_strip(&plan.grid, plan.blend, self.ids.len(), seen, self.rows.start);
         let mut early: BTreeMap<u64, Parcel> = BTreeMap::new();
         let mut turn = 0;
         while turn < self.turns() {
@@ -254,27 +256,38 @@ impl<'a> ColumnStrip<'a> {
                 if finished.window.area() > 0 {
                     let (y, x) = finished.window.relative_to(at.read).ranges();
                     let valid = parcel.valid.slice(s![y, x]);
-                    for (output, rows) in plan.outputs.iter().zip(&mut rows) {
-                        let values = finish::values(*output, &finished, &valid, self.ids);
-                        rows.put(finished.window, &values.block);
-                        if output.layer() == Layer::Classes {
-                            outcome.not_a_number += values.not_a_number;
-                        }
-                    }
+                    scratch.put(&finished, &valid);
                 }
                 turn += 1;
                 if turn % self.columns.len() as u64 == 0 {
-                    for rows in rows.iter_mut().rev() {
-                        outcome.stored += rows.store(self.work.path())?;
-                    }
+                    scratch.row_done()?;
                 }
                 // Readers that have ended leave no one to take the credit.
                 let _ = credit.try_send(());
                 observer.progress(Progress { stage: "infer", done: before + turn, total: plan.tiles() });
             }
         }
+        outcome.not_a_number += scratch.not_a_number;
+        outcome.stored += scratch.stored;
         Ok(())
     }
+}
+
+/// Reads a window unless no pixel of it is wanted; `None` if no wanted pixel of it was measured.
+fn read_selected(
+    source: &mut dyn RasterSource,
+    window: Window,
+) -> Result<Option<(Patch, Selection)>, IoError> {
+    let selection = source.selection(window)?;
+    if selection == Selection::Nothing {
+        return Ok(None);
+    }
+    let Some(patch) = source.read(window)? else { return Ok(None) };
+    let wanted = match &selection {
+        Selection::Pixels(wanted) => wanted.iter().zip(&patch.valid).any(|(wanted, valid)| *wanted && *valid),
+        _ => true,
+    };
+    Ok(wanted.then_some((patch, selection)))
 }
 
 /// Takes up to `images` tiles that wait, one worker at a time, so that each has a full batch; none at the end.
@@ -316,8 +329,10 @@ fn work_off(
         match scores {
             Ok(scores) => {
                 for (job, scores) in jobs.into_iter().zip(scores) {
-                    let Job { turn, patch } = job;
-                    let parcel = Parcel { turn, valid: patch.valid, scores: Some(scores), network: each };
+                    let Job { turn, patch: Patch { mut valid, .. }, selection } = job;
+                    // The network has seen what is not wanted too, as in a run over everything.
+                    selection.restrict(&mut valid);
+                    let parcel = Parcel { turn, valid, scores: Some(scores), network: each };
                     if parcels.send(Ok(parcel)).is_err() {
                         return;
                     }

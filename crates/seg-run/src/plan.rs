@@ -1,6 +1,7 @@
+use crate::scratch;
 use crate::strip_rows::{STRIP_ROWS, StripRows};
 use crate::{Error, Footprint, Output, total_memory};
-use seg_grid::{Blend, EdgePolicy, Size, SourceProfile, Stitcher, TileGrid};
+use seg_grid::{Blend, EdgePolicy, Regrid, Regridder, Size, SourceProfile, Stitcher, TileGrid};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -27,6 +28,8 @@ pub enum Batch {
 pub struct PlanRequest<'a> {
     /// The raster.
     pub profile: &'a SourceProfile,
+    /// Where the result lies on another grid: how it gets there, and the raster of that grid.
+    pub native: Option<(Regrid, &'a SourceProfile)>,
     /// Its tiles, from [`Plan::lay_tiles`].
     pub grid: TileGrid,
     /// How tiles are blended.
@@ -65,11 +68,15 @@ pub struct BudgetLine {
 pub struct Plan {
     /// The tiles.
     pub grid: TileGrid,
+    /// How scores get to the grid of the result, where that is another.
+    pub regrid: Option<Regrid>,
+    /// The size of the result.
+    pub result: Size,
     /// How they are blended.
     pub blend: Blend,
     /// What is made.
     pub outputs: Vec<Output>,
-    /// Column strips, computed one after another; one for rasters that fit the budget as they are.
+    /// Column strips of the result, computed one after another; one for rasters that fit the budget as they are.
     pub columns: Vec<Range<usize>>,
     /// Threads that compute.
     pub workers: usize,
@@ -155,8 +162,24 @@ impl Plan {
 
     /// Tiles to compute; more than the grid has where column strips share tiles.
     pub fn tiles(&self) -> u64 {
-        let columns: usize = self.columns.iter().map(|c| self.grid.x().touching(c.clone()).len()).sum();
+        let touching = |columns: &Range<usize>| self.grid.x().touching(self.seen_columns(columns.clone()));
+        let columns: usize = self.columns.iter().map(|columns| touching(columns).len()).sum();
         columns as u64 * self.grid.y().count() as u64
+    }
+
+    /// The columns of the raster seen by the network that columns of the result are made of.
+    pub(crate) fn seen_columns(&self, result: Range<usize>) -> Range<usize> {
+        seen_columns(self.regrid.as_ref(), result)
+    }
+
+    /// The first row of the raster seen by the network that a row of the result is made of.
+    pub(crate) fn seen_row(&self, result: usize) -> usize {
+        self.regrid.map_or(result, |regrid| regrid.rows(result..result + 1).start)
+    }
+
+    /// Rows of the result that become final at once.
+    pub(crate) fn rows_at_once(&self) -> usize {
+        rows_at_once(self.regrid.as_ref(), &self.grid)
     }
 
     fn draft(
@@ -168,7 +191,10 @@ impl Plan {
     ) -> Self {
         let PlanRequest { profile, grid, classes, outputs, footprint, .. } = request;
         let tile = grid.tile_size();
-        let widest = columns.iter().max_by_key(|c| c.len()).cloned().unwrap_or(0..profile.size.width);
+        let regrid = request.native.map(|(regrid, _)| regrid);
+        let result = regrid.map_or(profile.size, |regrid| regrid.result());
+        let widest = columns.iter().max_by_key(|c| c.len()).cloned().unwrap_or(0..result.width);
+        let at_once = rows_at_once(regrid.as_ref(), grid);
         let read_bytes = tile.area() * (profile.bands as u64 * 4 + 1);
         let score_bytes = tile.area() * *classes as u64 * 4;
         // Readers of narrow blocks share nothing; where one block spans the raster, two would decode it twice.
@@ -179,7 +205,7 @@ impl Plan {
         let raw = tile.area() * (profile.bands * profile.dtype.bytes()) as u64;
         let rows: u64 = outputs
             .iter()
-            .map(|o| StripRows::bytes(*o, *classes, widest.len(), profile.size.height, tile.height))
+            .map(|o| StripRows::bytes(*o, *classes, widest.len(), result.height, at_once))
             .sum();
         // A strip is copied once to be compressed, and read once to be assembled.
         let strip: u64 = outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).max().unwrap_or(1)
@@ -190,9 +216,18 @@ impl Plan {
             BudgetLine { what: "tiles in flight", bytes: in_flight as u64 * (read_bytes + score_bytes) },
             BudgetLine { what: "readers", bytes: readers as u64 * (raw + profile.block_bytes) },
             BudgetLine { what: "block cache", bytes: request.cache },
-            BudgetLine { what: "sums of overlapping rows", bytes: Stitcher::bytes(grid, *classes, widest) },
+            BudgetLine {
+                what: "sums of overlapping rows",
+                bytes: Stitcher::bytes(grid, *classes, seen_columns(regrid.as_ref(), widest.clone())),
+            },
             BudgetLine { what: "rows waiting to be stored", bytes: rows + 2 * strip },
         ];
+        if let Some((regrid, native)) = &request.native {
+            let bytes = Regridder::bytes(regrid, *classes, widest, tile.height)
+                + scratch::bytes(*classes, native)
+                + native.block_bytes;
+            lines.push(BudgetLine { what: "rows on their way to the raster's own grid", bytes });
+        }
         if request.device.is_cuda() {
             // Tiles side by side, as a tensor and page-locked; scores page-locked.
             let batch = images as u64 * (3 * read_bytes + score_bytes);
@@ -206,9 +241,11 @@ impl Plan {
         let kept = threads * 3 * (read_bytes + score_bytes);
         lines.push(BudgetLine { what: "free memory that the allocator keeps", bytes: kept });
         let disk =
-            outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).sum::<u64>() * profile.size.area();
+            outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).sum::<u64>() * result.area();
         Self {
             grid: *grid,
+            regrid,
+            result,
             blend: request.blend,
             outputs: outputs.to_vec(),
             columns,
@@ -221,6 +258,17 @@ impl Plan {
             disk,
         }
     }
+}
+
+fn seen_columns(regrid: Option<&Regrid>, result: Range<usize>) -> Range<usize> {
+    match regrid {
+        Some(regrid) => regrid.columns(result),
+        None => result,
+    }
+}
+
+fn rows_at_once(regrid: Option<&Regrid>, grid: &TileGrid) -> usize {
+    if regrid.is_some() { STRIP_ROWS } else { grid.tile_size().height }
 }
 
 /// How many tiles are on their way, and how many of them go through the network at once.
@@ -252,9 +300,11 @@ fn column_choices(request: &PlanRequest<'_>) -> Vec<Vec<Range<usize>>> {
     if let Some(columns) = request.columns {
         return vec![columns.to_vec()];
     }
-    let width = request.profile.size.width;
+    let width = request.native.map_or(request.profile.size.width, |(regrid, _)| regrid.result().width);
+    let magnification = request.native.map_or(1.0, |(regrid, _)| regrid.magnification());
     // A strip computes the tiles at its borders again: below four tiles that would cost more than it saves.
-    let narrowest = (4 * request.grid.tile_size().width).next_multiple_of(STRIP_ROWS);
+    let four = 4.0 * request.grid.tile_size().width as f64 * magnification;
+    let narrowest = (four.ceil() as usize).next_multiple_of(STRIP_ROWS);
     let mut choices = vec![vec![Range { start: 0, end: width }]];
     let mut strips = 2;
     while width.div_ceil(strips) >= narrowest {
@@ -283,14 +333,10 @@ mod tests {
         plan_on(tch::Device::Cpu, profile, max_memory, threads)
     }
 
-    fn plan_on(
-        device: tch::Device,
-        profile: &SourceProfile,
-        max_memory: u64,
-        threads: usize,
-    ) -> Result<Plan, Error> {
-        Plan::new(&PlanRequest {
+    fn request(profile: &SourceProfile, max_memory: u64) -> Result<PlanRequest<'_>, Error> {
+        Ok(PlanRequest {
             profile,
+            native: None,
             grid: Plan::lay_tiles(profile, 512, Overlap::Pixels(128), 32)?,
             blend: Blend::Hann,
             classes: 6,
@@ -300,13 +346,22 @@ mod tests {
                 worker: 100 * MIB,
                 seconds: Duration::from_millis(100),
             },
-            threads,
+            threads: 2,
             batch: Batch::Auto,
-            device,
+            device: tch::Device::Cpu,
             max_memory: Some(max_memory),
             cache: 64 * MIB,
             columns: None,
         })
+    }
+
+    fn plan_on(
+        device: tch::Device,
+        profile: &SourceProfile,
+        max_memory: u64,
+        threads: usize,
+    ) -> Result<Plan, Error> {
+        Plan::new(&PlanRequest { threads, device, ..request(profile, max_memory)? })
     }
 
     #[test]
@@ -334,6 +389,27 @@ mod tests {
         assert!(matches!(error, Error::Budget { needed, .. } if needed > 250 * MIB), "{error}");
         let one = plan(&profile(1000, 1000), 500 * MIB, 2).unwrap();
         assert_eq!(one.workers, 1);
+    }
+
+    #[test]
+    fn the_way_back_to_the_raster_s_grid_is_counted_and_cut_into_strips() {
+        let back = |rows: usize, memory: u64| {
+            let (seen, own) = (profile(100_000, rows), profile(200_000, 2 * rows));
+            let request = PlanRequest {
+                native: Some((Regrid::new(seen.size, own.size, 0.5, 0.5), &own)),
+                ..request(&seen, memory).unwrap()
+            };
+            Plan::new(&request).unwrap()
+        };
+        let (short, long) = (back(5000, 4096 * MIB), back(50_000, 4096 * MIB));
+        assert_eq!(short.memory(), long.memory());
+        assert_eq!(short.result, Size { width: 200_000, height: 10_000 });
+        assert!(short.lines.iter().any(|line| line.what.contains("own grid") && line.bytes > MIB));
+        let narrow = back(5000, 1000 * MIB);
+        assert!(narrow.memory() <= 1000 * MIB && narrow.columns.len() > 1);
+        assert_eq!(narrow.columns.last().unwrap().end, 200_000);
+        let repeated = narrow.tiles() as f64 / narrow.grid.len() as f64;
+        assert!(repeated > 1.0 && repeated < 1.3, "{repeated}");
     }
 
     #[test]

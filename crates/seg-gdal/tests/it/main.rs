@@ -9,4 +9,5 @@ mod labels;
 mod outputs;
 mod overviews;
 mod reading;
+mod resampling;
 mod vectors;

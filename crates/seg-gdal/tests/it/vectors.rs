@@ -2,7 +2,7 @@ use crate::fixture::{CLASSES, Folder, HALF_METER, geotiff, open_all};
 use gdal::spatial_ref::SpatialRef;
 use ndarray::{Array2, Array3, s};
 use proptest::prelude::*;
-use seg_gdal::{AreaOfInterest, Error, LabelSource, LabelVectors, Note, RasterProfile};
+use seg_gdal::{AreaOfInterest, Error, GridReference, LabelSource, LabelVectors, Note, RasterProfile};
 use seg_grid::Window;
 use std::path::PathBuf;
 
@@ -124,7 +124,8 @@ fn an_area_of_interest_is_in_or_out() {
     let folder = Folder::new();
     let image = image(&folder);
     let path = rectangles(&folder, &[([1.0, 1.0, 4.0, 3.0], "")], UTM);
-    let area = AreaOfInterest::open(&path.to_string_lossy(), None, &image).unwrap();
+    let area = AreaOfInterest::open(&path.to_string_lossy(), None, "image.tif", &GridReference::from(&image))
+        .unwrap();
     let inside = area.contains(Window { x: 2, y: 0, width: 5, height: 5 }).unwrap();
     assert_eq!(inside.iter().filter(|&&v| v).count(), 4);
     assert!(inside[[1, 0]] && !inside[[0, 0]]);

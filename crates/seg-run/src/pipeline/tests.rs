@@ -1,9 +1,11 @@
 //! The whole pipeline on rasters in memory.
 
+mod regridded;
+
 use super::*;
 use crate::journal::{Fresh, RunKey};
 use crate::{Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Scaling, assemble};
-use seg_grid::{Blend, Block, MemoryRaster, Silent, Size};
+use seg_grid::{Blend, Block, Layer, MemoryRaster, Silent, Size};
 use seg_nn::{InputSpec, Logits, Scores, SegModel};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
@@ -91,6 +93,7 @@ pub(crate) fn plan(
 ) -> Result<Plan, Error> {
     Plan::new(&PlanRequest {
         profile: scene.profile(),
+        native: None,
         grid: Plan::lay_tiles(scene.profile(), 128, Overlap::Pixels(36), 4)?,
         blend: Blend::Hann,
         classes: 3,

@@ -58,6 +58,7 @@ fn measure(seer: Seer, raster: Size) -> Reach {
         std: vec![0.25; 2],
         gsd_m: None,
         dtypes: Vec::new(),
+        fill: Vec::new(),
     };
     let normalizer = Normalizer::new(Scaling::Model, &input, &mut source).unwrap();
     let network = Network::new(Box::new(seer), normalizer);

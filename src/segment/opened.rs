@@ -1,0 +1,72 @@
+//! One raster or several as they are, before anything is resampled or left out.
+
+use seg_gdal::{Error, GeoRaster, GridReference, Mosaic, Note, Probe, ReadOptions, Resampling};
+use seg_grid::RasterSource;
+
+/// A raster, or several that are one.
+pub(super) enum Opened {
+    One(Box<GeoRaster>),
+    Several(Box<Mosaic>),
+}
+
+impl Opened {
+    /// Opens the rasters and reads a sample of each.
+    pub(super) fn open(names: &[String], options: &ReadOptions) -> Result<Self, Error> {
+        let [only] = names else { return Ok(Self::Several(Box::new(Mosaic::open(names, options)?))) };
+        let mut raster = GeoRaster::open(only, options)?;
+        raster.probe(Probe::Sample)?;
+        Ok(Self::One(Box::new(raster)))
+    }
+
+    /// As a source of pixels.
+    pub(super) fn source(&self) -> &dyn RasterSource {
+        match self {
+            Self::One(raster) => &**raster,
+            Self::Several(mosaic) => &**mosaic,
+        }
+    }
+
+    /// The same, owned.
+    pub(super) fn into_source(self) -> Box<dyn RasterSource> {
+        match self {
+            Self::One(raster) => raster,
+            Self::Several(mosaic) => mosaic,
+        }
+    }
+
+    /// Where it lies.
+    pub(super) fn grid(&self) -> GridReference {
+        match self {
+            Self::One(raster) => GridReference::from(raster.raster_profile()),
+            Self::Several(mosaic) => mosaic.grid().clone(),
+        }
+    }
+
+    /// The bands read, counted from 1.
+    pub(super) fn bands_read(&self) -> Vec<usize> {
+        match self {
+            Self::One(raster) => raster.bands_read().into_iter().map(seg_gdal::BandIndex::number).collect(),
+            Self::Several(mosaic) => (1..=mosaic.profile().bands).collect(),
+        }
+    }
+
+    /// What the user should be told.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        match self {
+            Self::One(raster) => raster.notes(),
+            Self::Several(mosaic) => mosaic.notes().to_vec(),
+        }
+    }
+
+    /// The same on another grid.
+    pub(super) fn resampled(
+        self,
+        grid: &GridReference,
+        how: Resampling,
+    ) -> Result<Box<dyn RasterSource>, Error> {
+        Ok(match self {
+            Self::One(raster) => Box::new(raster.resampled(grid, how)?),
+            Self::Several(mut mosaic) => Box::new(mosaic.resampled(grid, how)?),
+        })
+    }
+}
