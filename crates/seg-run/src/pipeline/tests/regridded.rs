@@ -26,6 +26,7 @@ fn segment(
         std: vec![0.2; 3],
         gsd_m: None,
         dtypes: vec!["uint8".to_owned()],
+        fill: Vec::new(),
     };
     let network = Network::new(Box::new(Blur), Normalizer::new(Scaling::Model, &input, &mut seen)?);
     let regrid = Regrid::new(RASTER, RESULT, 0.4, 2.0 / 3.0);
