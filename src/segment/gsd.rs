@@ -53,9 +53,14 @@ pub(crate) fn wanted(
         }
     };
     let Some(unit) = crs.and_then(Crs::meters_per_unit) else {
-        let place = crs.map_or("without a CRS".to_owned(), |crs| format!("in degrees ({crs})"));
-        let what = format!("{flag}: pixels of {name} have no size in meters {place}");
-        return Err(Advice::new(what, "--t-srs brings it to a CRS of meters, such as that of its UTM zone"));
+        let (place, hint) = match crs {
+            Some(crs) => (
+                format!("in degrees ({crs})"),
+                "--t-srs brings it to a CRS of meters, such as its UTM zone's",
+            ),
+            None => ("without a CRS".to_owned(), "tell its CRS first: `gdal_translate -a_srs CRS`"),
+        };
+        return Err(Advice::new(format!("{flag}: pixels of {name} have no size in meters {place}"), hint));
     };
     Ok(Some(meters / unit))
 }

@@ -87,10 +87,10 @@ pub(crate) struct Grid {
     pub step_y: usize,
     pub columns: usize,
     pub rows: usize,
-    /// Tiles with data.
-    pub computed: u64,
+    /// Tiles with data; not counted where the network saw other pixels than those of the outputs.
+    pub computed: Option<u64>,
     /// Tiles without a pixel that has a class.
-    pub skipped: u64,
+    pub skipped: Option<u64>,
 }
 
 /// One class and its pixels.

@@ -274,6 +274,9 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
                 .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
         }
         let counted = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
+        if job.area.is_some() && counted.pixels.iter().take(legend.len()).all(|&pixels| pixels == 0) {
+            observer.warning("no pixel with data lies in the area: all of the output is nodata");
+        }
         if let Some(path) = &job.outputs.preview {
             files.stage(&preview::draw(&*source, &files.staged_classes(), &legend)?, path)?;
         }

@@ -29,7 +29,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Counted {
     /// Pixels by class, in the legend's order, and those without data at the end.
     pub pixels: Vec<u64>,
-    pub tiles: Tiles,
+    pub tiles: Option<Tiles>,
 }
 
 /// The outputs of a run: made under temporary names, given their own when all are whole.
@@ -95,7 +95,7 @@ impl<'a> OutputFiles<'a> {
             .collect();
         let software = [("TIFFTAG_SOFTWARE".to_owned(), format!("rs-seg {}", env!("CARGO_PKG_VERSION")))];
         let mut counts = [0_u64; 256];
-        let mut tiles = Tiles::default();
+        let mut tiles = None;
         for output in &plan.outputs {
             let path = self.wanted.path(*output);
             let staged = staged(path);
@@ -116,11 +116,13 @@ impl<'a> OutputFiles<'a> {
             let half = Written { raster: staged.clone(), side_car: Some(side_car(&staged)) };
             self.rasters.borrow_mut().push((half, path.to_path_buf()));
             let writer = RasterWriter::create(&staged, &spec)?;
-            let mut sink = Counting { writer, counts: [0; 256], tally: TileTally::new(&plan.grid) };
+            // Tiles of other pixels are not where the classes are.
+            let tally = plan.regrid.is_none().then(|| TileTally::new(&plan.grid));
+            let mut sink = Counting { writer, counts: [0; 256], tally };
             seg_run::assemble(work, plan, *output, &mut sink, observer)?;
             if output.layer() == Layer::Classes {
                 counts = sink.counts;
-                tiles = sink.tally.finish();
+                tiles = sink.tally.map(TileTally::finish);
             }
             let written = sink.writer.finish()?;
             if let Some(last) = self.rasters.borrow_mut().last_mut() {
@@ -212,7 +214,7 @@ pub(super) fn side_car(path: &Path) -> PathBuf {
 struct Counting<'a> {
     writer: RasterWriter<'a>,
     counts: [u64; 256],
-    tally: TileTally<'a>,
+    tally: Option<TileTally<'a>>,
 }
 
 impl RasterSink for Counting<'_> {
@@ -221,7 +223,9 @@ impl RasterSink for Counting<'_> {
             for &id in ids {
                 self.counts[usize::from(id)] += 1;
             }
-            self.tally.add(window, &ids.index_axis(Axis(0), 0)); // (1, H, W) -> (H, W)
+            if let Some(tally) = &mut self.tally {
+                tally.add(window, &ids.index_axis(Axis(0), 0)); // (1, H, W) -> (H, W)
+            }
         }
         self.writer.write(window, block).map_err(IoError::from)
     }

@@ -106,7 +106,7 @@ fn grid(plan: &Plan, counted: &Counted) -> Grid {
         step_y: y.stride(),
         columns: x.count(),
         rows: y.count(),
-        computed: counted.tiles.computed,
-        skipped: counted.tiles.skipped,
+        computed: counted.tiles.map(|tiles| tiles.computed),
+        skipped: counted.tiles.map(|tiles| tiles.skipped),
     }
 }

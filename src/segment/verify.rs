@@ -85,8 +85,8 @@ pub(crate) fn verify(job: &Job, claim: &Claim<'_>, observer: &dyn Observer) -> a
     let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
     let again = seg_run::Claim { network: &network, source: &*source, plan: &plan, ids: &ids, found: &found };
     let (comparison, tiles_checked) = match claim.sample {
-        // Where scores go back to other pixels, a pixel hangs on more tiles than those that cover it.
-        Sample::Tiles(count) if plan.regrid.is_none() => {
+        // Where scores go back to other pixels, or only an area is wanted, a pixel hangs on more than its tiles.
+        Sample::Tiles(count) if plan.regrid.is_none() && job.area.is_none() => {
             let tiles = seg_run::sample_tiles(&plan.grid, count, claim.seed);
             (seg_run::check_tiles(again, &tiles, observer)?, tiles.len() as u64)
         }

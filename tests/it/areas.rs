@@ -46,6 +46,10 @@ fn a_box_on_a_rotated_raster_gives_the_classes_of_the_whole_inside_and_nodata_ou
     assert_eq!(ids(&out), expected);
     // 8 x 7.5 m of 0.0894 m are some 90 x 84 pixels, turned.
     assert!((4..=20).contains(&computed) && skipped > computed, "{computed} computed, {skipped} skipped");
+    // The rectangle around the turned raster has corners where no pixel lies.
+    let corner = ["--bbox", "499999,5400016,500000,5400016.5", "--model", "probe.pt", "--out", "corner.tif"];
+    let run = rs_seg_in(folder.path(), &[&["infer", "scene.vrt"][..], &corner].concat());
+    assert!(run.code == Some(0) && run.stderr.contains("no pixel with data lies in the area"), "{run:?}");
     assert_eq!(counted(folder.path(), &["--bbox", "0,0,1e6,1e7"]).1, 0);
     assert_eq!(ids(&out), scene.classes);
 }
