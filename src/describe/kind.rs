@@ -1,7 +1,7 @@
 //! Types of values, by the types that clap parses them into.
 
 use crate::network::NetworkName;
-use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, ScaleList, Setting, Sha256};
+use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, Sample, ScaleList, Setting, Sha256};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
 use seg_run::{Batch, Overlap, Scaling};
@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Shares,
     /// Ratios with commas between.
     Scales,
+    /// `all` or a whole number.
+    Sample,
     /// A type that this list lacks; a test keeps it away.
     Unknown,
 }
@@ -82,6 +84,7 @@ impl Kind {
             (TypeId::of::<DeviceArg>(), Self::Device),
             (TypeId::of::<Shares>(), Self::Shares),
             (TypeId::of::<ScaleList>(), Self::Scales),
+            (TypeId::of::<Sample>(), Self::Sample),
         ];
         known.into_iter().find(|(known, _)| of_value == *known).map_or(Self::Unknown, |(_, kind)| kind)
     }
