@@ -75,12 +75,12 @@ pub(crate) struct InferArgs {
     /// Side of a tile in pixels, rounded up to the network's multiple [default: the model's, else 512]
     #[arg(long, value_name = "PX", value_parser = tile_side)]
     pub tile: Option<usize>,
-    /// How far tiles overlap: pixels, percent of the tile's side, or auto
+    /// How far tiles overlap: pixels, percent of the tile's side, or auto [default: 128, a quarter of smaller tiles]
     ///
     /// `auto` measures how far the network looks. Where that is less than a quarter of a tile, tiles overlap so far
     /// that none can be seen in the result; a network that looks at the whole tile is tried on the raster instead.
-    #[arg(long, value_name = "N|P%|auto", default_value = "128", value_parser = overlap)]
-    pub overlap: OverlapChoice,
+    #[arg(long, value_name = "N|P%|auto", value_parser = overlap)]
+    pub overlap: Option<OverlapChoice>,
     /// How overlapping tiles are blended
     #[arg(long, value_name = "HOW", default_value = "hann")]
     pub blend: BlendChoice,

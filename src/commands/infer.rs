@@ -4,7 +4,7 @@ use crate::cli::InferArgs;
 use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
 use crate::progress::Stage;
-use crate::segment::{self, Job, OnCancel, PassChoice, SeamCheck, Wanted, manifest, report};
+use crate::segment::{self, Job, OnCancel, OverlapChoice, PassChoice, SeamCheck, Wanted, manifest, report};
 use crate::value::{DeviceArg, ProtocolChoice, RasterFormat};
 use anyhow::Context as _;
 use seg_gdal::{BandIndex, OutputFormat};
@@ -130,7 +130,7 @@ pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
         pixel_size: args.gsd,
         t_srs: args.t_srs.as_deref().map(|text| segment::crs_of("--t-srs", text)).transpose()?,
         tile: args.tile,
-        overlap: args.overlap,
+        overlap: args.overlap.unwrap_or(OverlapChoice::Usual),
         blend: args.blend.blend(),
         margin: args.margin,
         passes: passes(args),

@@ -62,6 +62,6 @@ fn overlap(overlap: OverlapChoice, plan: &Plan) -> String {
     match overlap {
         OverlapChoice::Told(Overlap::Pixels(pixels)) => pixels.to_string(),
         OverlapChoice::Told(Overlap::Percent(percent)) => format!("{percent}%"),
-        OverlapChoice::Auto => tiling::overlap(&plan.grid).to_string(),
+        OverlapChoice::Usual | OverlapChoice::Auto => tiling::overlap(&plan.grid).to_string(),
     }
 }

@@ -8,6 +8,8 @@ use seg_run::{Network, Overlap, Plan, Reach};
 /// How far tiles overlap.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum OverlapChoice {
+    /// 128 pixels, or a quarter of tiles that are smaller than 512.
+    Usual,
     /// As far as the user says.
     Told(Overlap),
     /// As far as the network looks.
@@ -24,6 +26,9 @@ pub(super) struct Tiling {
 
 /// The side of tiles where neither the user nor the model says one.
 pub(super) const TILE: usize = 512;
+
+/// Pixels by which tiles overlap where the user does not say.
+const USUAL: usize = 128;
 
 /// The side of tiles before it is rounded up to the network's multiple.
 pub(super) fn side(job: &Job, card: &ModelCard) -> usize {
@@ -48,13 +53,18 @@ pub(super) fn lay(
     observer: &dyn Observer,
 ) -> anyhow::Result<Tiling> {
     let (side, multiple) = (side(job, card), card.input_multiple.max(1));
-    match job.overlap {
-        OverlapChoice::Told(overlap) => {
+    let told = match job.overlap {
+        OverlapChoice::Usual => Some(Overlap::Pixels(USUAL.min(side / 4))),
+        OverlapChoice::Told(overlap) => Some(overlap),
+        OverlapChoice::Auto => None,
+    };
+    match told {
+        Some(overlap) => {
             let blend = job.margin.map_or(job.blend, |margin| Blend::HannBeyond { margin });
             let grid = Plan::lay_tiles(source.profile(), side, overlap, multiple)?;
             Ok(Tiling { grid, blend, reach: None })
         }
-        OverlapChoice::Auto => {
+        None => {
             let tile = Plan::lay_tiles(source.profile(), side, Overlap::Pixels(0), multiple)?.tile_size();
             let reach = Reach::measure(network, tile, multiple, source, observer)?;
             let overlap = Overlap::Pixels(reach.overlap(multiple));

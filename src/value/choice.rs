@@ -61,7 +61,7 @@ pub(crate) enum PrecisionChoice {
     F32,
     /// bfloat16, quicker on processors that multiply it
     Bf16,
-    /// bfloat16 where `rs-seg doctor --precision-check` found that this network decides alike on this processor
+    /// bfloat16 where a precision check by `rs-seg doctor` found that this network decides alike here
     Auto,
 }
 

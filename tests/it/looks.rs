@@ -55,8 +55,8 @@ fn a_look_for_seams_tells_blocks_from_the_scene() {
         done["seams"]["ratio"].as_f64().expect("a ratio")
     };
     let (blocks, none) = (ratio(&["--overlap", "0"]), ratio(&["--overlap", "auto"]));
-    assert!((none - 1.0).abs() < 0.15, "{none}");
-    assert!(blocks > none + 0.1, "{blocks} {none}");
+    // The scene is made of blocks itself, whose borders lie on few tile lines.
+    assert!(blocks > 1.3 * none, "{blocks} {none}");
 }
 
 #[test]
