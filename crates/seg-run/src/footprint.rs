@@ -28,6 +28,8 @@ impl Footprint {
             // What the first pass on a device loads is the program's for all its life, not a worker's.
             trial.one(&trial.blank(tile))?;
         }
+        // What was needed to open and look through the raster is not part of the run.
+        seg_torch::trim_heap();
         let before = Rss::read();
         Rss::reset_peak();
         // In a thread of its own, as the workers will be: its memory is theirs afterwards.

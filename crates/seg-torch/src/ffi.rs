@@ -55,6 +55,7 @@ unsafe extern "C" {
     pub(crate) fn seg_torch_set_autocast(cuda: c_int, on: c_int) -> c_int;
     pub(crate) fn seg_torch_keep_freed_memory() -> c_int;
     pub(crate) fn seg_torch_share_heap() -> c_int;
+    pub(crate) fn seg_torch_trim_heap() -> c_int;
     pub(crate) fn seg_torch_has_mkl() -> c_int;
     pub(crate) fn seg_torch_has_mkldnn() -> c_int;
     pub(crate) fn seg_torch_has_openmp() -> c_int;

@@ -45,6 +45,6 @@ pub use resize::{Interpolation, resize_like};
 pub use script::ScriptModule;
 pub use settings::{
     Autocast, Determinism, keep_freed_memory, prepare_device, set_deterministic, set_intra_op_threads,
-    share_heap,
+    share_heap, trim_heap,
 };
 pub use transfer::{download, upload};

@@ -56,6 +56,12 @@ pub fn share_heap() -> bool {
     unsafe { ffi::seg_torch_share_heap() != 0 }
 }
 
+/// Gives memory that was freed back to the system, as far as its allocator can; says whether there was any.
+pub fn trim_heap() -> bool {
+    // SAFETY: the C library may be asked for it at any time.
+    unsafe { ffi::seg_torch_trim_heap() != 0 }
+}
+
 /// Prepares a device for networks: on CUDA float32 is computed as such, without TensorFloat-32, and cuDNN tries its
 /// algorithms for each new shape, so that shapes should be few; on the processor nothing is done.
 ///

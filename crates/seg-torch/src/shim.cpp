@@ -193,6 +193,14 @@ int seg_torch_share_heap() {
 #endif
 }
 
+int seg_torch_trim_heap() {
+#ifdef __GLIBC__
+  return malloc_trim(0);
+#else
+  return 0;
+#endif
+}
+
 int seg_torch_has_mkl() { return at::hasMKL(); }
 int seg_torch_has_mkldnn() { return at::hasMKLDNN(); }
 int seg_torch_has_openmp() { return at::hasOpenMP(); }
