@@ -184,6 +184,16 @@ fn a_file_that_is_no_reference_is_told() {
     };
     let no_input = error("input", Some(("args", &arguments("hash"))), &[]);
     assert!(no_input.ends_with("it has no tensor \"input\""), "{no_input}");
-    let no_weights = error("weights", Some(("args", &arguments("torch"))), &[("input", &ones)]);
+    let no_weights =
+        error("weights", Some(("args", &arguments("torch"))), &[("input", &ones), ("eval/x", &ones)]);
     assert!(no_weights.contains("it has no tensor \"weights/"), "{no_weights}");
+    // Nothing was compared where there is nothing to compare, whatever is in the file.
+    let wrong = |tensors: &[(&str, &Tensor)]| error("wrong", Some(("args", &arguments("hash"))), tensors);
+    let nothing = wrong(&[("input", &ones), ("weights/visual.conv1.weight", &ones)]);
+    assert!(nothing.ends_with("it holds nothing that the network computes"), "{nothing}");
+    let odd = Tensor::ones([1, 3, 64, 40], (Kind::Float, Device::Cpu));
+    let odd = wrong(&[("input", &odd), ("eval/x", &ones)]);
+    assert!(odd.contains("[1, 3, 64, 40]") && odd.contains("multiples of 32"), "{odd}");
+    let labels = wrong(&[("input", &ones), ("eval/x", &ones), ("label", &ones)]);
+    assert!(labels.contains("its labels are Float of shape [1, 3, 64, 64]"), "{labels}");
 }
