@@ -78,7 +78,7 @@ pub(crate) fn test_network(
     match chips.unlabeled() {
         0 => {}
         all if all == chips.len() => {
-            context.progress.warning("the chips have no labels, so there are no scores")
+            context.progress.warning("the chips have no labels, so there are no scores");
         }
         some => context
             .progress

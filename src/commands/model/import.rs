@@ -79,9 +79,10 @@ fn save_encoders(weights: &Weights, args: &ModelImportArgs, context: &Context) -
         return Err(Error::MissingWeights { path: args.input.clone(), missing }.into());
     }
     save_weights(weights, args.store.precision(), &args.out)?;
-    match missing.is_empty() {
-        true => context.printer.note("a training begins with it: `rs-seg train --init`"),
-        false => warn("no training begins with it alone; missing", &missing, context),
+    if missing.is_empty() {
+        context.printer.note("a training begins with it: `rs-seg train --init`");
+    } else {
+        warn("no training begins with it alone; missing", &missing, context);
     }
     Ok(())
 }
