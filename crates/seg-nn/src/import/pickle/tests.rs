@@ -67,7 +67,7 @@ fn a_score_beside_a_state_dict_is_no_weight() {
         let mut bytes = vec![b'X', name.len() as u8, 0, 0, 0];
         bytes.extend_from_slice(name);
         bytes.extend_from_slice(
-            b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\00X\x03\0\0\0cpuK\x01tQK\0K\x01\x85K\x01\x85\x89NtRs",
+            b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0\x30X\x03\0\0\0cpuK\x01tQK\0K\x01\x85K\x01\x85\x89NtRs",
         );
         bytes
     };
