@@ -51,7 +51,8 @@ pub(crate) struct EvalArgs {
     /// Network to test: `default`, which comes with rs-seg, a checkpoint, or a TorchScript file
     #[arg(long, value_name = "NAME|FILE", requires = "data", conflicts_with_all = ["pred", "truth"], help_heading = NETWORK_HEADING)]
     pub model: Option<NetworkName>,
-    /// Folder of chips with labels, as `rs-seg tile` makes them; their classes are the network's, by name
+    /// Folder of chips, as `rs-seg tile` makes them, with labels unless there are only predictions to be saved; their
+    /// classes are the network's, by name
     #[arg(long, value_name = "DIR", requires = "model", help_heading = NETWORK_HEADING)]
     pub data: Option<PathBuf>,
     /// Which of the chips: test, or val for LoveDA, whose test has no labels
@@ -76,7 +77,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "N,N,...", value_parser = band_list, requires = "model", help_heading = NETWORK_HEADING)]
     pub bands: Option<BandList>,
     /// Folder for what the network sees: PNG files named as the chips, in the legend's colors; in ids for the
-    /// classes of LoveDA, as its test takes them
+    /// classes of LoveDA, as its test takes them, which needs no labels here
     #[arg(long, value_name = "DIR", requires = "model", help_heading = NETWORK_HEADING)]
     pub save_predictions: Option<PathBuf>,
     #[command(flatten)]
@@ -95,7 +96,10 @@ Examples:
     rs-seg eval --pred out/ --truth truth/ --legend potsdam --exclude clutter --out report
   A network by the multi-scale protocol of papers, on the labels that they use:
     rs-seg tile Potsdam/ --dataset potsdam --label-variant no-boundary --out chips
-    rs-seg eval --model run/best.safetensors --data chips --protocol paper --out report";
+    rs-seg eval --model run/best.safetensors --data chips --protocol paper --out report
+  LoveDA's test, whose labels only its server has: predictions to send there, without scores:
+    rs-seg tile LoveDA/ --dataset loveda --size 1024 --out chips
+    rs-seg eval --model run/best.safetensors --data chips --split test --save-predictions seen";
 
 /// Reads a distance that no border is thicker than.
 fn eroded(text: &str) -> Result<usize, String> {

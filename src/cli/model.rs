@@ -150,7 +150,7 @@ pub(crate) struct ModelImportArgs {
     /// there are six and of LoveDA where there are seven]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Draw weights of a whole network that are missing, and tell which
+    /// Draw weights of a whole network that are missing, and tell which; of encoders, write those that there are
     #[arg(long)]
     pub allow_missing: bool,
     /// Precision of the weights in the file that is written

@@ -4,6 +4,7 @@ use crate::cli::EvalArgs;
 use crate::context::{Context, ResultFormat};
 use crate::evaluation::{Timing, compare_rasters, test_network};
 use anyhow::Context as _;
+use seg_data::MadeFolder;
 use seg_report::{Report, markdown, table};
 use serde::Serialize;
 use serde_json::{Map, json};
@@ -23,10 +24,11 @@ struct Told<'a> {
 pub(crate) fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
     let files = args.out.as_deref().map(|folder| [folder.join("report.json"), folder.join("report.md")]);
-    if let Some(folder) = &args.out {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-    }
+    // If nothing comes of it, the folder is gone again.
+    let made = |folder: &Path| {
+        MadeFolder::create(folder).with_context(|| format!("cannot create the folder {}", folder.display()))
+    };
+    let _made = args.out.as_deref().map(made).transpose()?;
     for file in files.iter().flatten() {
         context.check_output(file)?;
     }

@@ -7,6 +7,7 @@ use crate::network::NetworkName;
 use crate::progress::Stage;
 use crate::value::ProtocolChoice;
 use seg_data::{ChipSet, DataSettings, PredictionFolder, PredictionStyle};
+use seg_grid::Observer as _;
 use seg_label::Legend;
 use seg_report::{Evaluation, NetworkTest, Report};
 use seg_run::{Passes, SlidingWindow};
@@ -38,7 +39,9 @@ pub(crate) fn test_network(
     let classes: Vec<_> = model.card.classes.iter().map(|class| class.name.clone()).collect();
     let settings =
         DataSettings { bands: args.bands.as_ref().map(|list| list.0.clone()), ..DataSettings::default() };
-    let chips = ChipSet::open(data, args.split.split(), &classes, model.card.input.bands, &settings)?
+    // What is only to be predicted needs no labels.
+    let open = if args.save_predictions.is_some() { ChipSet::open_images } else { ChipSet::open };
+    let chips = open(data, args.split.split(), &classes, model.card.input.bands, &settings)?
         .accepting(&model.card.input.dtypes);
     let excluded = excluded(&args.exclude, chips.legend())?;
     let passes = passes(args, model.card.tile_px);
@@ -72,6 +75,15 @@ pub(crate) fn test_network(
         eroded: args.eroded,
         test: Some(protocol(name, data, &chips, labels, &passes)),
     };
+    match chips.unlabeled() {
+        0 => {}
+        all if all == chips.len() => {
+            context.progress.warning("the chips have no labels, so there are no scores");
+        }
+        some => context
+            .progress
+            .warning(&format!("{some} of {} chips have no label and count nowhere", chips.len())),
+    }
     let report = Report::new(chips.legend(), &matrix, &evaluation);
     Ok((report, Timing { seconds, patches_per_second: chips.len() as f64 / seconds }))
 }

@@ -50,33 +50,115 @@ pub(crate) fn look(download: &Download) -> anyhow::Result<Option<Fetched>> {
 
 /// Downloads the file to a partial one beside it, which takes its name when its checksum is right.
 ///
-/// A partial file stays when the download is interrupted, and is gone on with the next time.
+/// A partial file stays when the download is interrupted, and is gone on with the next time. It stays too while a
+/// server sends something else from the beginning, which may be a page that asks for a password.
 pub(crate) fn download(download: &Download, observer: &dyn Observer) -> anyhow::Result<Fetched> {
-    let mut partial = Partial::open(download.out)?;
+    let mut partial = Partial::open(download.out, ".part", Kind::Begun)?;
+    let outcome = go_on(&mut partial, download, observer);
+    if partial.bytes == 0 && outcome.is_err() {
+        // An empty one is of no use to anybody.
+        let _ = fs::remove_file(&partial.path);
+    }
+    let downloaded = outcome?;
+    let bytes = partial.bytes;
+    Ok(Fetched::Downloaded { bytes, downloaded })
+}
+
+/// Receives what a partial file lacks and gives it its name; returns how many bytes came.
+fn go_on(partial: &mut Partial, download: &Download, observer: &dyn Observer) -> anyhow::Result<u64> {
     let begun = partial.bytes;
-    let mut downloaded = partial.receive(download, observer)?;
-    let mut found = digits(partial.hasher.clone());
-    if found != download.sha256 && begun > 0 && downloaded < partial.bytes {
+    let mut response = ask(download.url, begun)?;
+    if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && begun > 0 {
+        // All of it is here, or more than there is.
+        if partial.is(download) {
+            partial.publish(download.out)?;
+            return Ok(0);
+        }
+        response = ask(download.url, 0)?;
+    }
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT if range_start(&response) == Some(begun) => {}
+        // A server that knows no ranges sends all of it.
+        StatusCode::OK if begun > 0 => return begin_anew(partial, response, download, observer),
+        StatusCode::OK => {}
+        StatusCode::PARTIAL_CONTENT => {
+            let what = format!("{} answered with another part than was asked for", download.url);
+            return Err(Advice::new(what, format!("remove {} and try again", partial.path.display())).into());
+        }
+        status => return Err(refused(download.url, status)),
+    }
+    let mut length = partial.receive(response, observer)?;
+    let mut downloaded = partial.bytes - begun;
+    if begun > 0 && length == Length::Told && !partial.is(download) {
         observer.warning("what an earlier download left does not belong to this file: starting over");
         partial.clear()?;
-        downloaded += partial.receive(download, observer)?;
-        found = digits(partial.hasher.clone());
+        let response = ask(download.url, 0)?;
+        if response.status() != StatusCode::OK {
+            return Err(refused(download.url, response.status()));
+        }
+        length = partial.receive(response, observer)?;
+        downloaded += partial.bytes;
     }
-    if found != download.sha256 {
-        fs::remove_file(&partial.path)
-            .with_context(|| format!("cannot remove {}", partial.path.display()))?;
-        let what = format!("{} has the sha256 {found}, expected {}", download.url, download.sha256);
+    if partial.is(download) {
+        partial.publish(download.out)?;
+        return Ok(downloaded);
+    }
+    let wrong = partial.wrong(download);
+    if length == Length::Told {
+        partial.remove()?;
         let hint = "try again, or another --url; --sha256 tells the checksum of another file";
-        return Err(Advice::new(what, hint).into());
+        return Err(Advice::new(wrong, hint).into());
     }
-    let bytes = partial.bytes;
-    partial.publish(download.out)?;
-    Ok(Fetched::Downloaded { bytes, downloaded })
+    let what = format!(
+        "{wrong}; the server did not tell its length, and it may be cut short after {} bytes, which are in {}",
+        partial.bytes,
+        partial.path.display()
+    );
+    Err(Advice::new(what, "the same command goes on from there; remove that file if it is another").into())
+}
+
+/// Receives a whole file beside a partial one, which stays unless the whole one is right.
+fn begin_anew(
+    partial: &mut Partial,
+    response: Response<Body>,
+    download: &Download,
+    observer: &dyn Observer,
+) -> anyhow::Result<u64> {
+    observer.warning("the server sends the file from its beginning: starting over");
+    let mut whole = Partial::open(download.out, ".part.whole", Kind::Anew)?;
+    let outcome = whole.clear().and_then(|()| whole.receive(response, observer));
+    if outcome.is_ok() && whole.is(download) {
+        whole.publish(download.out)?;
+        partial.remove()?;
+        partial.bytes = whole.bytes;
+        return Ok(whole.bytes);
+    }
+    whole.remove()?;
+    outcome?;
+    let hint = format!("try again, or another --url; {} is kept for it", partial.path.display());
+    Err(Advice::new(whole.wrong(download), hint).into())
+}
+
+/// Whether a server told how long a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Told,
+    Untold,
+}
+
+/// What becomes of a file that is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The next download goes on with it.
+    Begun,
+    /// It is removed.
+    Anew,
 }
 
 /// What came of a file so far.
 struct Partial {
     path: PathBuf,
+    kind: Kind,
     file: File,
     bytes: u64,
     hasher: Sha256,
@@ -84,9 +166,9 @@ struct Partial {
 
 impl Partial {
     /// What an earlier download left, or an empty file; no other process has it meanwhile.
-    fn open(out: &Path) -> anyhow::Result<Self> {
+    fn open(out: &Path, ending: &str, kind: Kind) -> anyhow::Result<Self> {
         let mut name = out.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
+        name.push(ending);
         let path = out.with_file_name(name);
         let failed = || format!("cannot write {}", path.display());
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
@@ -102,7 +184,7 @@ impl Partial {
         }
         let mut hasher = Sha256::new();
         let bytes = io::copy(&mut file, &mut hasher).with_context(failed)?;
-        Ok(Self { path, file, bytes, hasher })
+        Ok(Self { path, kind, file, bytes, hasher })
     }
 
     fn clear(&mut self) -> anyhow::Result<()> {
@@ -112,30 +194,21 @@ impl Partial {
         Ok(())
     }
 
-    /// Receives what is missing; returns how many bytes came.
-    fn receive(&mut self, download: &Download, observer: &dyn Observer) -> anyhow::Result<u64> {
-        let mut response = ask(download.url, self.bytes)?;
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && self.bytes > 0 {
-            // All of it is here, or more than there is.
-            if digits(self.hasher.clone()) == download.sha256 {
-                return Ok(0);
-            }
-            self.clear()?;
-            response = ask(download.url, 0)?;
-        }
-        match response.status() {
-            StatusCode::PARTIAL_CONTENT if range_start(&response) == Some(self.bytes) => {}
-            // A server that knows no ranges sends all of it.
-            StatusCode::OK => self.clear()?,
-            StatusCode::PARTIAL_CONTENT => {
-                let what = format!("{} answered with another part than was asked for", download.url);
-                return Err(Advice::new(what, format!("remove {} and try again", self.path.display())).into());
-            }
-            status => {
-                let what = format!("{} answered {status}", download.url);
-                return Err(Advice::new(what, "check the address, or give another one with --url").into());
-            }
-        }
+    fn remove(&self) -> anyhow::Result<()> {
+        fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
+    }
+
+    fn is(&self, download: &Download) -> bool {
+        digits(self.hasher.clone()) == download.sha256
+    }
+
+    fn wrong(&self, download: &Download) -> String {
+        let found = digits(self.hasher.clone());
+        format!("{} has the sha256 {found}, expected {}", download.url, download.sha256)
+    }
+
+    /// Adds what a server sends.
+    fn receive(&mut self, response: Response<Body>, observer: &dyn Observer) -> anyhow::Result<Length> {
         let first = self.bytes;
         let total = response.body().content_length().map(|rest| first + rest);
         let mut body = response.into_body().into_reader();
@@ -164,22 +237,36 @@ impl Partial {
                 observer.progress(step);
             }
         }
-        if total.is_some_and(|total| self.bytes < total) {
-            return Err(self.unfinished("the connection ended", total));
+        match total {
+            Some(whole) if self.bytes < whole => Err(self.unfinished("the connection ended", total)),
+            Some(_) => Ok(Length::Told),
+            None => Ok(Length::Untold),
         }
-        Ok(self.bytes - first)
     }
 
     fn unfinished(&self, why: &str, total: Option<u64>) -> anyhow::Error {
         let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-        let what = format!("{why} after {}{of} bytes, which are in {}", self.bytes, self.path.display());
-        Advice::new(what, "the same command goes on from there").into()
+        let after = format!("{why} after {}{of} bytes", self.bytes);
+        match self.kind {
+            Kind::Begun => {
+                let what = format!("{after}, which are in {}", self.path.display());
+                Advice::new(what, "the same command goes on from there").into()
+            }
+            Kind::Anew => {
+                Advice::new(after, "the same command begins anew: the server sends no parts").into()
+            }
+        }
     }
 
-    fn publish(self, out: &Path) -> anyhow::Result<()> {
+    fn publish(&self, out: &Path) -> anyhow::Result<()> {
         let published = self.file.sync_all().and_then(|()| fs::rename(&self.path, out));
         published.with_context(|| format!("cannot write {}", out.display()))
     }
+}
+
+fn refused(url: &str, status: StatusCode) -> anyhow::Error {
+    Advice::new(format!("{url} answered {status}"), "check the address, or give another one with --url")
+        .into()
 }
 
 fn ask(url: &str, from: u64) -> anyhow::Result<Response<Body>> {

@@ -123,6 +123,18 @@ fn a_made_network_is_told_as_a_result_event() {
 }
 
 #[test]
+fn a_misspelt_key_of_a_training_is_told_with_the_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/bemseg-small.toml");
+    let text = std::fs::read_to_string(config).expect("reads");
+    assert!(text.contains("[loss]\n"));
+    let text = text.replace("[loss]\n", "[loss]\nauxweight = 0.3\n");
+    std::fs::write(folder.path().join("mine.toml"), text).expect("writes");
+    let run = rs_seg_in(folder.path(), &["model", "info", "mine.toml"]);
+    assert!(run.code == Some(1) && run.stderr.contains("unknown field `auxweight`"), "{run:?}");
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_failure_of_ours() {
     let mut child = command(&["describe", "--json"])
         .stdout(Stdio::piped())

@@ -117,6 +117,43 @@ fn with_the_archives_for_participants_the_test_is_left_out_and_told() {
 }
 
 #[test]
+fn full_labels_and_those_without_borders_are_never_mixed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_potsdam(&folder.path().join("data"));
+    for archive in ["5_Labels_all", "5_Labels_for_participants"] {
+        fs::remove_file(folder.path().join("data").join(archive).join("top_potsdam_2_10_label.tif"))
+            .expect("removed");
+    }
+    let (_, chips, said) = tiled(folder.path(), "potsdam");
+    assert_eq!(chips.len(), (POTSDAM.len() - 1) * CHIPS);
+    let source = |chip: &ChipRecord| chip.label_source.clone().expect("labeled");
+    assert!(chips.iter().all(|chip| !source(chip).contains("noBoundary")), "{chips:?}");
+    let told = said.contains("1 images have no full label") && said.contains("top_potsdam_2_10_RGB.tif");
+    assert!(told && said.contains("`--label-variant no-boundary`"), "{said}");
+    // Without any full label there is nothing to choose.
+    for archive in ["5_Labels_all", "5_Labels_for_participants"] {
+        fs::remove_dir_all(folder.path().join("data").join(archive)).expect("removed");
+    }
+    let (_, chips, said) = tiled(folder.path(), "potsdam");
+    assert_eq!(chips.len(), POTSDAM.len() * CHIPS, "{said}");
+}
+
+#[test]
+fn images_without_any_label_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_potsdam(&folder.path().join("data"));
+    let data = folder.path().join("data");
+    for entry in fs::read_dir(&data).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().contains("5_Labels") {
+            fs::remove_dir_all(path).expect("removed");
+        }
+    }
+    let (_, chips, said) = tiled(folder.path(), "potsdam");
+    assert!(chips.len() == POTSDAM.len() * CHIPS && said.contains("no labels were found"), "{said}");
+}
+
+#[test]
 fn a_color_of_no_class_is_ignored_and_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
@@ -176,8 +213,16 @@ fn loveda_keeps_its_splits_and_no_two_chips_share_a_name() {
     write_loveda(&folder.path().join("data"));
     let (told, chips, said) = tiled(folder.path(), "loveda");
     assert_eq!((count(&chips, Split::Train), count(&chips, Split::Val)), (2 * CHIPS, 2 * CHIPS));
-    assert_eq!((count(&chips, Split::Test), &told["sources"]), (0, &4.into()));
-    assert!(said.contains("2 images of Test have no published labels"), "{said}");
+    assert_eq!((count(&chips, Split::Test), &told["sources"]), (2 * CHIPS, &6.into()));
+    assert!(said.contains("2 images of Test have no published labels and are cut without"), "{said}");
+    let (test, chips): (Vec<_>, Vec<_>) = chips.into_iter().partition(|chip| chip.split == Split::Test);
+    assert!(test.iter().all(|chip| chip.label.is_none()) && chips.iter().all(|chip| chip.label.is_some()));
+    // Dealt out anew, they would train.
+    let (_, dealt, said) = tiled(folder.path(), "loveda --split train=.5,val=.5");
+    assert!(said.contains("and were left out") && dealt.iter().all(|chip| chip.label.is_some()), "{said}");
+    let only = "tile data/Test --dataset loveda --split train=.5,val=.5 --out only";
+    let none = rs_seg_in(folder.path(), &only.split(' ').collect::<Vec<_>>());
+    assert!(none.code == Some(1) && none.stderr.contains("none of the 2 images has a use"), "{none:?}");
     let names: BTreeSet<_> = chips.iter().map(|chip| &chip.image).collect();
     assert_eq!(names.len(), chips.len());
     // 0 is no data; 1 to 7 are the seven classes.

@@ -114,6 +114,10 @@ fn saved_predictions_are_colors_for_isprs_and_ids_for_loveda() {
     assert!(refused.code == Some(1) && refused.stderr.contains("--overwrite"), "{refused:?}");
     let refused = eval(folder.path(), &["--save-predictions", "chips/images", "--overwrite"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert_eq!(eval(folder.path(), &["--save-predictions", "seen", "--overwrite"]).code, Some(0));
+    fs::write(folder.path().join("seen/of_earlier_chips.png"), "a picture").expect("writes");
+    let mixed = eval(folder.path(), &["--save-predictions", "seen", "--overwrite"]);
+    assert!(mixed.code == Some(1) && mixed.stderr.contains("1 PNG files of no chip"), "{mixed:?}");
 
     let folder = ground("loveda", write_loveda, "--dataset loveda --size 96");
     let told = evaluated(folder.path(), &["--split", "val", "--save-predictions", "seen"]);
@@ -125,6 +129,28 @@ fn saved_predictions_are_colors_for_isprs_and_ids_for_loveda() {
     files.sort();
     assert_eq!(files.len(), 2, "{files:?}");
     assert!(files.iter().all(|file| kind(file) == LabelKind::Ids), "{files:?}");
+}
+
+#[test]
+fn the_test_of_loveda_is_predicted_without_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_loveda(&folder.path().join("data"));
+    write_probe_of(folder.path(), &Legend::builtin("loveda").expect("known"));
+    // With the other splits beside it and alone.
+    for data in ["data", "data/Test"] {
+        let tile = ["tile", data, "--dataset", "loveda", "--size", "96", "--out", "chips", "--overwrite"];
+        assert_eq!(rs_seg_in(folder.path(), &tile).code, Some(0), "{data}");
+        let told = evaluated(folder.path(), &["--save-predictions", "seen", "--overwrite"]);
+        assert_eq!((&told["miou"], &told["oa"]), (&Value::Null, &Value::Null), "{told}");
+        assert_eq!(fs::read_dir(folder.path().join("seen")).expect("a folder").count(), 2);
+        let said = eval(folder.path(), &["--save-predictions", "seen", "--overwrite"]);
+        assert!(
+            said.code == Some(0) && said.stderr.contains("have no labels, so there are no scores"),
+            "{said:?}"
+        );
+    }
+    let scored = eval(folder.path(), &[]);
+    assert!(scored.code == Some(1) && scored.stderr.contains("--save-predictions"), "{scored:?}");
 }
 
 #[test]
@@ -150,6 +176,10 @@ fn what_does_not_fit_is_told_with_the_way_out() {
         let run = eval(folder.path(), wrong);
         assert_eq!(run.code, Some(code), "{wrong:?}: {run:?}");
     }
+    // What fails leaves no folder.
+    let run = eval(folder.path(), &["--stride", "600", "--save-predictions", "a/b", "--out", "c/d"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(!folder.path().join("a").exists() && !folder.path().join("c").exists(), "{run:?}");
     let alone = rs_seg_in(folder.path(), &["eval", "--pred", "a.tif", "--truth", "b.tif", "--window", "64"]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
 }

@@ -22,6 +22,10 @@ enum Manner {
     NoRanges,
     /// It has no such file.
     Missing,
+    /// It asks for a password, whatever is asked for.
+    Page,
+    /// It does not tell the length, knows no ranges and hangs up after so many bytes.
+    Unmeasured(usize),
     /// It sends so many bytes, then nothing for long.
     StallAfter(usize),
 }
@@ -61,9 +65,11 @@ fn serve(mut stream: TcpStream, manner: Manner, asked: &Mutex<Vec<usize>>) {
         }
     }
     asked.lock().expect("no panic").push(start);
-    let body = content();
+    let body = if manner == Manner::Page { b"<html>password?".to_vec() } else { content() };
     let (head, first) = match manner {
         Manner::Missing => ("404 Not Found\r\nContent-Length: 0".to_owned(), LENGTH),
+        Manner::Page => (format!("200 OK\r\nContent-Length: {}", body.len()), 0),
+        Manner::Unmeasured(_) if start == 0 => ("200 OK".to_owned(), 0),
         _ if start >= LENGTH => ("416 Range Not Satisfiable\r\nContent-Length: 0".to_owned(), LENGTH),
         _ if start > 0 && manner != Manner::NoRanges => (
             format!(
@@ -76,7 +82,10 @@ fn serve(mut stream: TcpStream, manner: Manner, asked: &Mutex<Vec<usize>>) {
         _ => (format!("200 OK\r\nContent-Length: {LENGTH}"), 0),
     };
     let last = match manner {
-        Manner::CutAfter(bytes) | Manner::StallAfter(bytes) => (first + bytes).min(LENGTH),
+        Manner::CutAfter(bytes) | Manner::StallAfter(bytes) | Manner::Unmeasured(bytes) => {
+            (first + bytes).min(LENGTH)
+        }
+        Manner::Page => body.len(),
         _ => LENGTH,
     };
     // A client that hangs up is no fault here.
@@ -206,6 +215,31 @@ fn a_partial_file_of_something_else_is_given_up() {
 }
 
 #[test]
+fn what_came_is_kept_until_something_better_is_there() {
+    let ground = Ground::new();
+    fs::write(ground.partial(), &content()[..500]).expect("writes");
+    let page = ground.fetch(Manner::Page, &sha256(), &[]);
+    assert_eq!(page.code, Some(1), "{page:?}");
+    assert!(page.stderr.contains("NET.pt.part is kept"), "{page:?}");
+    assert!(fs::read(ground.partial()).expect("is kept") == content()[..500]);
+    let names = fs::read_dir(ground.cache.path()).expect("a folder").count();
+    assert_eq!(names, 1, "nothing else is left");
+    let run = ground.fetch(Manner::Whole, &sha256(), &["--json"]);
+    ground.assert_done(&run);
+    assert_eq!(run.json()["downloaded"].as_u64(), Some(LENGTH as u64 - 500));
+}
+
+#[test]
+fn a_file_of_untold_length_that_ends_early_is_taken_up() {
+    let ground = Ground::new();
+    let cut = ground.fetch(Manner::Unmeasured(1000), &sha256(), &[]);
+    assert!(cut.code == Some(1) && cut.stderr.contains("it may be cut short after 1000 bytes"), "{cut:?}");
+    assert_eq!(fs::read(ground.partial()).expect("is kept").len(), 1000);
+    ground.assert_done(&ground.fetch(Manner::Whole, &sha256(), &[]));
+    assert_eq!(ground.asked(), [0, 1000]);
+}
+
+#[test]
 fn a_wrong_checksum_leaves_nothing() {
     let ground = Ground::new();
     let run = ground.fetch(Manner::Whole, &"0".repeat(64), &[]);
@@ -225,7 +259,7 @@ fn a_file_that_is_not_there_is_told() {
     let run = ground.fetch(Manner::Missing, &sha256(), &[]);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("answered 404 Not Found") && run.stderr.contains("--url"), "{run:?}");
-    assert!(!ground.file().exists());
+    assert!(!ground.file().exists() && !ground.partial().exists(), "no empty file is left");
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub enum Error {
     /// No input at all.
     #[error("no image was named")]
     NoInput,
+    /// Images were found, and all of them were left out.
+    #[error("none of the {images} images has a use")]
+    NoneOfUse { images: usize },
     /// Images without a label.
     #[error("{} {} no label: {}", images.len(), if images.len() == 1 { "image has" } else { "images have" }, listed(images))]
     Unpaired { images: Vec<String>, labels: Vec<String> },
@@ -109,6 +112,9 @@ pub enum Error {
     /// A prediction that is there already.
     #[error("{} exists", path.display())]
     PredictionExists { path: PathBuf },
+    /// Pictures that would lie among the predictions that replace others.
+    #[error("{} holds {count} PNG files of no chip, such as {example}", folder.display())]
+    AmongPictures { folder: PathBuf, count: usize, example: String },
     /// Predictions that would lie among the chips.
     #[error("{} holds the chips that predictions are made of", folder.display())]
     AmongChips { folder: PathBuf },
@@ -237,7 +243,12 @@ impl Error {
             Self::NoManifest { .. } => {
                 "`rs-seg tile IMAGES --labels LABELS --legend LEGEND --out FOLDER` makes one".to_owned()
             }
-            Self::UnlabeledChips { .. } => "tile again with `--labels`".to_owned(),
+            Self::NoneOfUse { .. } => "name a folder that has images with labels too".to_owned(),
+            Self::UnlabeledChips { .. } => {
+                "tile again with `--labels`; `rs-seg eval --save-predictions` writes what a network sees in chips \
+                 without"
+                    .to_owned()
+            }
             Self::EmptySplit { excluded: 0, has, .. } => {
                 format!("the folder has {has}; `eval` chooses with --split, a training with `train` and `val` of [data]")
             }
@@ -257,6 +268,9 @@ impl Error {
             Self::PredictionExists { .. } => "`--overwrite` replaces it when the new ones are whole".to_owned(),
             Self::SameName { .. } => "`rs-seg tile` names chips so that none is called as another".to_owned(),
             Self::InputInside { .. } => "choose another folder for --out".to_owned(),
+            Self::AmongPictures { .. } => {
+                "remove those of the earlier run, or choose another folder for --save-predictions".to_owned()
+            }
             Self::AmongChips { .. } => "choose another folder for --save-predictions".to_owned(),
             Self::ChipType { dtype, .. } => format!(
                 "tell how values become 0 to 1: set input.divide and input.dtypes = [\"{dtype}\"], with mean and std \

@@ -1,9 +1,9 @@
 use crate::tile::plain_band;
-use crate::{ChipSet, Error, Existing};
+use crate::{ChipSet, Error, Existing, MadeFolder};
 use ndarray::Array2;
 use seg_gdal::{BandIndex, ChipFormat, Crs, GridReference, Interpretation, RawPatch, RawValues, write_chip};
 use seg_grid::{DataType, GeoTransform, Size};
-use seg_label::IGNORE_INDEX;
+use seg_label::{IGNORE_INDEX, Rgb};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ pub struct PredictionFolder<'a> {
     style: PredictionStyle,
     folder: PathBuf,
     work: PathBuf,
-    /// Whether the folder was made for them.
-    made: bool,
+    /// The folder, if it was made for them.
+    _made: MadeFolder,
 }
 
 const WORK: &str = ".rs-seg-predictions";
@@ -36,8 +36,8 @@ impl<'a> PredictionFolder<'a> {
     /// Makes room for the predictions of a set.
     ///
     /// # Errors
-    /// If the folder is that of the chips, two chips have one name, predictions are there already and are not to be replaced, or the folder cannot
-    /// be made.
+    /// If the folder is that of the chips, two chips have one name, predictions are there already and are not to be
+    /// replaced or are of other chips, or the folder cannot be made.
     pub fn create(
         folder: &Path,
         existing: Existing,
@@ -61,13 +61,17 @@ impl<'a> PredictionFolder<'a> {
                 return Err(Error::SameName { name });
             }
         }
-        let (work, made) = (folder.join(WORK), !folder.exists());
+        if existing == Existing::Replace {
+            check_alone(folder, &names)?;
+        }
+        let work = folder.join(WORK);
         if work.exists() {
             // Left by a run that was killed.
             fs::remove_dir_all(&work).map_err(file("remove", &work))?;
         }
-        fs::create_dir_all(&work).map_err(file("create the folder", &work))?;
-        Ok(Self { set, style, folder: folder.to_path_buf(), work, made })
+        let made = MadeFolder::create(folder).map_err(file("create the folder", folder))?;
+        fs::create_dir(&work).map_err(file("create the folder", &work))?;
+        Ok(Self { set, style, folder: folder.to_path_buf(), work, _made: made })
     }
 
     /// Writes what was seen in a chip: class indices (H, W); any number of threads can do so.
@@ -97,8 +101,15 @@ impl<'a> PredictionFolder<'a> {
 
     fn patch(&self, classes: &Array2<u8>, size: Size) -> RawPatch {
         let legend = self.set.legend().classes();
+        // Where nothing was seen there is the darkest gray of no class: black, as in ISPRS' labels.
+        let is_free =
+            |gray: &u8| legend.iter().all(|class| class.color != Rgb { r: *gray, g: *gray, b: *gray });
+        let nothing = match self.style {
+            PredictionStyle::Colors => (0..IGNORE_INDEX).find(is_free).unwrap_or(IGNORE_INDEX),
+            PredictionStyle::Ids => IGNORE_INDEX,
+        };
         let band = |position: usize, interpretation, value: &dyn Fn(&seg_label::Class) -> u8| {
-            let mut values = [IGNORE_INDEX; 256];
+            let mut values = [nothing; 256];
             for (value_of, class) in values.iter_mut().zip(legend) {
                 *value_of = value(class);
             }
@@ -136,10 +147,21 @@ impl Drop for PredictionFolder<'_> {
     fn drop(&mut self) {
         // Nothing better can be done about a folder that cannot be removed.
         let _ = fs::remove_dir_all(&self.work);
-        if self.made {
-            // One with files stays.
-            let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// Refuses to put predictions among pictures that stay, which would pass for theirs.
+fn check_alone(folder: &Path, names: &BTreeSet<String>) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    let found = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+    let is_picture = |name: &String| name.to_lowercase().ends_with(".png");
+    let mut others: Vec<_> = found.filter(|name| is_picture(name) && !names.contains(name)).collect();
+    others.sort_unstable();
+    match others.first().cloned() {
+        Some(example) => {
+            Err(Error::AmongPictures { folder: folder.to_path_buf(), count: others.len(), example })
         }
+        None => Ok(()),
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn validate(
             Ok(total.matrix.merge(&matrix)?)
         },
     )?;
+    tensor::warn_of_unseen(&total.matrix, observer);
     Ok(total)
 }
 

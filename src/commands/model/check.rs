@@ -22,7 +22,12 @@ const LISTED: usize = 8;
 /// Compares a network with a reference.
 pub(super) fn run(args: &ModelCheckArgs, context: &Context) -> anyhow::Result<()> {
     let device = context.network_device()?;
-    // With one thread libtorch takes other routines, whose rounding gradients show a hundredfold.
+    if context.threads < 2 {
+        context.printer.note(
+            "two threads compute, not one: alone libtorch takes other routines, whose rounding gradients show a \
+             hundredfold",
+        );
+    }
     seg_torch::set_intra_op_threads(context.threads.clamp(2, usize::from(u16::MAX)) as u16);
     context.progress.start("check", &[]);
     let report = check_golden(&args.golden, device)?;

@@ -6,7 +6,7 @@ use crate::context::Context;
 use seg_grid::Observer as _;
 use seg_nn::import::{
     CLIP_RN50_SHA256, Filled, Import, ImportProblem, MissingWeights, StateDict, Weights, WeightsKind,
-    import_network, save_weights,
+    import_network, missing_of_encoders, save_weights,
 };
 use seg_nn::{Config, Error};
 use serde_json::json;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &ModelImportArgs, context: &Context) -> anyhow::Result<(
         let problem = ImportProblem::Checksum { found: state.sha256, expected: expected.0.clone() };
         return Err(Error::Import { path: args.input.clone(), problem }.into());
     }
-    let (file, beside) = (state.kind, state.beside.clone());
+    let (file, beside, unread) = (state.kind, state.beside.clone(), state.unread.clone());
     let weights = Weights::of(state)?;
     let naming = weights.naming.map(|naming| naming.to_string());
     context.printer.note(format_args!(
@@ -33,6 +33,7 @@ pub(super) fn run(args: &ModelImportArgs, context: &Context) -> anyhow::Result<(
         naming.as_deref().unwrap_or("rs-seg"),
     ));
     list("beside them and not read", &beside, context);
+    warn("not read, since they are sparse or without numbers", &unread, context);
     match weights.is_clip_rn50(file) {
         Some(true) => context.printer.note("OpenAI's RN50.pt by its sha256"),
         Some(false) => context.progress.warning(&format!(
@@ -46,12 +47,12 @@ pub(super) fn run(args: &ModelImportArgs, context: &Context) -> anyhow::Result<(
         let import = Import { config: config.as_ref(), missing, precision: args.store.precision() };
         import_network(&weights, import, &args.out)?
     } else {
-        save_weights(&weights, args.store.precision(), &args.out)?;
-        context.printer.note("a training begins with it: `rs-seg train --init`");
+        save_encoders(&weights, args, context)?;
         Filled { taken: weights.len(), ..Filled::default() }
     };
     let unused = [weights.unknown.clone(), filled.unused].concat();
-    list("not used", &unused, context);
+    warn("not used", &unused, context);
+    let unused = [unread, unused].concat();
     list("brought to the network's size", &filled.resized, context);
     if !filled.kept.is_empty() {
         context.progress.warning(&format!("{} weights are missing and were drawn", filled.kept.len()));
@@ -71,14 +72,37 @@ pub(super) fn run(args: &ModelImportArgs, context: &Context) -> anyhow::Result<(
     tell_made(&args.out, more, context)
 }
 
-fn list(what: &str, names: &[String], context: &Context) {
-    if names.is_empty() {
-        return;
+/// Writes what a training begins with, and says so if one does.
+fn save_encoders(weights: &Weights, args: &ModelImportArgs, context: &Context) -> anyhow::Result<()> {
+    let missing = missing_of_encoders(weights)?;
+    if !missing.is_empty() && !args.allow_missing {
+        return Err(Error::MissingWeights { path: args.input.clone(), missing }.into());
     }
+    save_weights(weights, args.store.precision(), &args.out)?;
+    if missing.is_empty() {
+        context.printer.note("a training begins with it: `rs-seg train --init`");
+    } else {
+        warn("no training begins with it alone; missing", &missing, context);
+    }
+    Ok(())
+}
+
+fn list(what: &str, names: &[String], context: &Context) {
+    if !names.is_empty() {
+        context.printer.note(told(what, names));
+    }
+}
+
+fn warn(what: &str, names: &[String], context: &Context) {
+    if !names.is_empty() {
+        context.progress.warning(&told(what, names));
+    }
+}
+
+fn told(what: &str, names: &[String]) -> String {
     let told = names[..names.len().min(TOLD_NAMES)].join(", ");
-    let more = match names.len().saturating_sub(TOLD_NAMES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    context.printer.note(format_args!("{what}: {told}{more}"));
+    match names.len().saturating_sub(TOLD_NAMES) {
+        0 => format!("{what}: {told}"),
+        more => format!("{what}: {told} and {more} more"),
+    }
 }

@@ -5,6 +5,7 @@ use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
 use seg_nn::import::WeightsFacts;
 use seg_nn::{Config, InputFacts, ModelFacts};
+use seg_train::TrainSettings;
 use serde_json::{Value, json};
 use tch::Device;
 
@@ -15,7 +16,12 @@ pub(super) fn run(args: &ModelInfoArgs, context: &Context) -> anyhow::Result<()>
         NetworkName::File(path) => path.extension().and_then(|ending| ending.to_str()),
     };
     let facts = match (ending, &args.model) {
-        (Some("toml"), NetworkName::File(path)) => seg_nn::describe(&Config::read(path)?, args.size)?,
+        (Some("toml"), NetworkName::File(path)) => {
+            let config = Config::read(path)?;
+            // A training would refuse what it does not know.
+            TrainSettings::of(&config, path)?;
+            seg_nn::describe(&config, args.size)?
+        }
         (Some("safetensors"), name) => {
             if let NetworkName::File(path) = name
                 && let Some(facts) = WeightsFacts::read(path)?

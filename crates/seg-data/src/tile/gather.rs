@@ -18,17 +18,25 @@ pub(crate) fn gather(job: &TileJob, observer: &dyn Observer) -> Result<Vec<Input
     let data_set = job.data_set.unwrap_or_default();
     let apart = job.labels.as_ref().map(|labels| Path::new(&labels.name)).filter(|path| path.is_dir());
     let mut images = once(expand(&job.inputs, Kind::Images, data_set, apart)?, observer);
-    let found_labels = match (&job.labels, job.data_set) {
+    let mut found_labels = match (&job.labels, job.data_set) {
         (Some(input), _) => label_files(input, job, observer)?,
         (None, Some(set)) => labels_beside(job, set, observer)?,
         (None, None) => Vec::new(),
     };
+    let named = images.len();
     if let Some(set) = job.data_set {
         images = usable(job, set, images, observer)?;
+        if job.variants.label.is_none() {
+            (images, found_labels) = of_one_variant(set, images, found_labels, observer);
+        }
         images = labeled(set, images, &found_labels, observer);
+        if found_labels.is_empty() && images.iter().any(|image| !is_unpublished(job, image)) {
+            observer
+                .warning("no labels were found: nothing can be learned from these chips or tested on them");
+        }
     }
     if images.is_empty() {
-        return Err(Error::NoInput);
+        return Err(if named == 0 { Error::NoInput } else { Error::NoneOfUse { images: named } });
     }
     if found_labels.is_empty() {
         return Ok(images.into_iter().map(|image| Input { image, label: None }).collect());
@@ -38,9 +46,17 @@ pub(crate) fn gather(job: &TileJob, observer: &dyn Observer) -> Result<Vec<Input
         return Ok(images.into_iter().map(|image| Input { image, label: Some(label.clone()) }).collect());
     }
     let names: Vec<_> = found_labels.iter().map(|label| label.name().to_owned()).collect();
-    let paired = pair(&images, &names)?;
+    let (without, with): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_unpublished(job, image));
+    let paired = pair(&with, &names)?;
     let label_of = |name: &String| found_labels.iter().find(|label| label.name() == name).cloned();
-    Ok(images.into_iter().zip(&paired).map(|(image, name)| Input { image, label: label_of(name) }).collect())
+    let with = with.into_iter().zip(&paired).map(|(image, name)| Input { image, label: label_of(name) });
+    Ok(with.chain(without.into_iter().map(|image| Input { image, label: None })).collect())
+}
+
+/// Whether an image's labels are not published: `LoveDA`'s test is for predictions, whose scores its server tells.
+fn is_unpublished(job: &TileJob, image: &str) -> bool {
+    let set = job.own_split().filter(|set| *set == DataSet::LoveDa);
+    set.is_some_and(|set| set.split_of(Path::new(image)) == Some(Split::Test))
 }
 
 /// Leaves out rasters that were named before: cut twice, one of them could train what the other tests.
@@ -109,6 +125,33 @@ fn chosen_labels(
     Ok(kept)
 }
 
+/// Where some grounds have full labels, those that have only labels without borders are left out: both in one set
+/// would be two truths.
+fn of_one_variant(
+    set: DataSet,
+    images: Vec<String>,
+    labels: Vec<LabelFile>,
+    observer: &dyn Observer,
+) -> (Vec<String>, Vec<LabelFile>) {
+    let is_eroded = |label: &LabelFile| LabelVariant::NoBoundary.is(set, Path::new(label.name()));
+    let (eroded, full): (Vec<_>, Vec<_>) = labels.iter().cloned().partition(is_eroded);
+    if eroded.is_empty() || full.is_empty() {
+        return (images, labels);
+    }
+    let keys: BTreeSet<_> = eroded.iter().map(|label| key(Path::new(label.name()))).collect();
+    let (without, kept): (Vec<_>, Vec<_>) =
+        images.into_iter().partition(|image| keys.contains(&key(Path::new(image))));
+    if !without.is_empty() {
+        observer.warning(&format!(
+            "{} images have no full label but one without borders and were left out: {}; `--label-variant \
+             no-boundary` takes those of all",
+            without.len(),
+            without.join(", ")
+        ));
+    }
+    (kept, full)
+}
+
 /// The images of a public data set that have a use: one variant of each, and none without published labels or
 /// without a place in the split.
 fn usable(
@@ -132,13 +175,22 @@ fn usable(
         ));
     }
     if set == DataSet::LoveDa {
-        let all = kept.len();
-        kept.retain(|image| set.split_of(Path::new(image)) != Some(Split::Test));
-        if kept.len() < all {
+        let of_test = |image: &String| set.split_of(Path::new(image)) == Some(Split::Test);
+        let (unpublished, left_out): (Vec<_>, Vec<_>) =
+            kept.iter().filter(|image| of_test(image)).partition(|image| is_unpublished(job, image));
+        if !unpublished.is_empty() {
+            observer.warning(&format!(
+                "{} images of Test have no published labels and are cut without, for `rs-seg eval \
+                 --save-predictions`",
+                unpublished.len()
+            ));
+        }
+        if !left_out.is_empty() {
             observer.warning(&format!(
                 "{} images of Test have no published labels and were left out",
-                all - kept.len()
+                left_out.len()
             ));
+            kept.retain(|image| !of_test(image));
         }
     }
     with_a_use(job, kept, observer)

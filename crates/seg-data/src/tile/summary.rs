@@ -59,8 +59,8 @@ impl Gathered {
     ) -> Result<TileSummary, Error> {
         self.check_splits(job, observer)?;
         let statistics = self.moments.finish(self.dtype);
-        let labeled = self.manifest.chips.iter().any(|chip| chip.label.is_some());
-        if let Some(convention) = job.convention.as_ref().filter(|_| labeled) {
+        // Chips without labels are predicted by its classes.
+        if let Some(convention) = &job.convention {
             out.write(Manifest::LEGEND, &convention.legend.to_toml())?;
         }
         if let Some(statistics) = &statistics {

@@ -8,12 +8,12 @@ use ndarray::{Array2, Array3};
 use regex::Regex;
 use seg_gdal::{BandIndex, BandSelection, GeoRaster, RawValues, ReadOptions};
 use seg_grid::{DataType, RasterSource as _, Size, Window};
-use seg_label::Legend;
+use seg_label::{IGNORE_INDEX, Legend};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The labeled chips of one split of a folder, with labels as the places of classes in a model.
+/// The chips of one split of a folder, with labels as the places of classes in a model.
 ///
 /// It holds no pixels and no open files, so that any number of threads can read through it.
 #[derive(Debug, Clone)]
@@ -32,6 +32,13 @@ pub struct ChipSet {
     dtypes: Vec<String>,
 }
 
+/// Whether chips must have labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Labels {
+    Needed,
+    Optional,
+}
+
 impl ChipSet {
     /// Opens a split of a folder that [`tile`](crate::tile()) made, for a model with these classes and bands.
     ///
@@ -47,12 +54,39 @@ impl ChipSet {
         bands: usize,
         settings: &DataSettings,
     ) -> Result<Self, Error> {
+        Self::open_with(folder, split, (classes, bands), settings, Labels::Needed)
+    }
+
+    /// The same for chips of which some or all may have no labels: all of their pixels are ignored.
+    ///
+    /// # Errors
+    /// As [`ChipSet::open`], but for chips without labels.
+    pub fn open_images(
+        folder: &Path,
+        split: Split,
+        classes: &[String],
+        bands: usize,
+        settings: &DataSettings,
+    ) -> Result<Self, Error> {
+        Self::open_with(folder, split, (classes, bands), settings, Labels::Optional)
+    }
+
+    fn open_with(
+        folder: &Path,
+        split: Split,
+        (classes, bands): (&[String], usize),
+        settings: &DataSettings,
+        labels: Labels,
+    ) -> Result<Self, Error> {
         if !folder.join(Manifest::NAME).is_file() {
             return Err(Error::NoManifest { folder: folder.to_path_buf() });
         }
         settings.check()?;
         let selection = selection(settings, bands)?;
         let chips = chips(folder, split, settings)?;
+        if labels == Labels::Needed {
+            check_labeled(folder, split, &chips)?;
+        }
         let all = read_legend(folder)?;
         if settings.class_balance > 0.0 {
             check_counted(folder, &chips, "data.class-balance")?;
@@ -115,6 +149,11 @@ impl ChipSet {
     /// How many rasters the chips were cut from.
     pub fn sources(&self) -> usize {
         self.chips.iter().map(|chip| chip.source.as_str()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// How many chips have no label.
+    pub fn unlabeled(&self) -> usize {
+        self.chips.iter().filter(|chip| chip.label.is_none()).count()
     }
 
     /// The folders that the labels were cut from, as far as the manifest tells.
@@ -266,7 +305,7 @@ impl ChipSet {
     /// Class indices (H, W) of a window, 255 for what is ignored.
     pub(crate) fn read_label(&self, index: usize, window: Window) -> Result<Array2<u8>, Error> {
         let Some(label) = &self.chips[index].label else {
-            return Err(self.unlabeled(1));
+            return Ok(Array2::from_elem((window.height, window.width), IGNORE_INDEX));
         };
         self.inside(index, label, window)?;
         let name = self.path(label);
@@ -305,10 +344,6 @@ impl ChipSet {
         }
     }
 
-    fn unlabeled(&self, chips: usize) -> Error {
-        Error::UnlabeledChips { folder: self.folder.clone(), split: self.split, chips, of: self.chips.len() }
-    }
-
     fn path(&self, file: &str) -> String {
         self.folder.join(file).to_string_lossy().into_owned()
     }
@@ -325,7 +360,7 @@ fn selection(settings: &DataSettings, needed: usize) -> Result<BandSelection, Er
     })
 }
 
-/// The chips of a split, all with labels and at least one.
+/// The chips of a split, at least one.
 fn chips(folder: &Path, split: Split, settings: &DataSettings) -> Result<Vec<ChipRecord>, Error> {
     let exclude = if split == settings.train { patterns(&settings.exclude)? } else { Vec::new() };
     let all = Manifest::read(folder)?.chips;
@@ -340,12 +375,17 @@ fn chips(folder: &Path, split: Split, settings: &DataSettings) -> Result<Vec<Chi
         let has = format!("{} chips", has.join(", "));
         return Err(Error::EmptySplit { folder: folder.to_path_buf(), split, excluded: before, has });
     }
-    let unlabeled = chips.iter().filter(|chip| chip.label.is_none()).count();
-    if unlabeled > 0 {
-        let folder = folder.to_path_buf();
-        return Err(Error::UnlabeledChips { folder, split, chips: unlabeled, of: chips.len() });
-    }
     Ok(chips)
+}
+
+fn check_labeled(folder: &Path, split: Split, chips: &[ChipRecord]) -> Result<(), Error> {
+    match chips.iter().filter(|chip| chip.label.is_none()).count() {
+        0 => Ok(()),
+        unlabeled => {
+            let folder = folder.to_path_buf();
+            Err(Error::UnlabeledChips { folder, split, chips: unlabeled, of: chips.len() })
+        }
+    }
 }
 
 fn check_counted(folder: &Path, chips: &[ChipRecord], key: &'static str) -> Result<(), Error> {

@@ -11,6 +11,7 @@ use super::{EMBEDDINGS_KEY, is_text_tower};
 use crate::card::ClassSpec;
 use crate::config::Config;
 use crate::error::Error;
+use crate::import::check_finite;
 use crate::safetensors_file;
 
 /// What a network took from a checkpoint.
@@ -57,7 +58,7 @@ struct ClassMap {
 /// too. Nothing is changed when an error is returned before the first weight is set.
 ///
 /// # Errors
-/// When the network differs from the checkpoint's in anything but its classes.
+/// When the network differs from the checkpoint's in anything but its classes, or a weight is not finite.
 ///
 /// # Examples
 /// ```
@@ -108,6 +109,7 @@ pub fn transfer(checkpoint: &Checkpoint, config: &Config, vs: &VarStore) -> Resu
             continue;
         }
         let tensor = safetensors_file::to_weight(&key, &stored[&key], checkpoint.path())?;
+        check_finite(&key, &tensor, checkpoint.path())?;
         let axis = ClassAxis::of(&key, config);
         let copied =
             classes.copy(&mut variable, &tensor, axis).map_err(Error::compute("transfer weights"))?;

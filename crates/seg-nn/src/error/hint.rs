@@ -41,7 +41,12 @@ impl Error {
                 "give a checkpoint (.safetensors) or a TorchScript file (.pt, .ts, .torchscript)"
             }
             Self::NoDescription { toml, .. } => {
-                return Some(format!("write {} with at least:\n{MINIMAL_DESCRIPTION}", toml.display()));
+                return Some(format!(
+                    "of a file of weights, such as RN50.pt or a state dict, `rs-seg model import` makes a network or \
+                     the start of a training (`rs-seg train --init`); for a TorchScript network write {} with at \
+                     least:\n{MINIMAL_DESCRIPTION}",
+                    toml.display()
+                ));
             }
             Self::Script(error) => return error.hint(),
             Self::ScriptOutput { .. } => {
@@ -65,7 +70,8 @@ impl Error {
             }
             Self::Import { problem, .. } => problem.hint(),
             Self::MissingWeights { .. } => {
-                "they belong to another network than the configuration's, or the file is not complete"
+                "they belong to another network than the configuration's, or the file is not complete; `rs-seg model \
+                 import --allow-missing` takes what is there"
             }
             Self::Schema { .. } => "use the rs-seg that wrote it, or a newer one",
             Self::Keys { .. } | Self::Shape { .. } => {

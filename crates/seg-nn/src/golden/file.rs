@@ -12,11 +12,15 @@ use crate::alignment::TextPart;
 use crate::bemseg::BemSeg;
 use crate::card::ClassSpec;
 use crate::clip::tokenize;
-use crate::config::{Config, TowerTraining};
+use crate::config::{Config, INPUT_MULTIPLE, TowerTraining};
 use crate::error::Error;
 use crate::hash_fill::{hash_fill, hash_fill_all, hash_uniform};
 use crate::safetensors_file::{self, TensorFile};
 
+/// Tensors that a network computes from, not what it computes.
+const GIVEN: [&str; 3] = ["input", "label", "token_ids"];
+/// The label of what is ignored.
+const IGNORED: i64 = 255;
 /// What the names of stored weights begin with.
 const WEIGHTS: &str = "weights/";
 
@@ -90,7 +94,55 @@ impl GoldenFile {
             .map(|(name, view)| Ok((name.clone(), safetensors_file::to_tensor(name, view, path)?)))
             .collect::<Result<Tensors, Error>>()?;
         let path = path.to_owned();
-        Ok(Self { path, config, seed, scene, gamma, weights, contrasts, tensors })
+        let golden = Self { path, config, seed, scene, gamma, weights, contrasts, tensors };
+        golden.check().map_err(|reason| not_a_golden(&golden.path, reason))?;
+        Ok(golden)
+    }
+
+    /// Whether there is something to compare, and its network takes what it is to be computed of.
+    fn check(&self) -> Result<(), String> {
+        let Some(image) = self.tensors.get("input") else {
+            return Err("it has no tensor \"input\"".to_owned());
+        };
+        let is_given = |name: &String| GIVEN.contains(&name.as_str()) || name.starts_with(WEIGHTS);
+        if self.tensors.keys().all(is_given) {
+            return Err("it holds nothing that the network computes".to_owned());
+        }
+        let (size, bands) = (image.size(), self.config.input.bands as i64);
+        let fits = |side: i64| side > 0 && side % INPUT_MULTIPLE as i64 == 0;
+        let [batch, _, height, width] = match size[..] {
+            [batch, given, height, width] if batch > 0 && given == bands && fits(height) && fits(width) => {
+                [batch, given, height, width]
+            }
+            _ => {
+                return Err(format!(
+                    "its input has the shape {size:?}, and the network takes (B, {bands}, H, W) with sides that \
+                     are multiples of {INPUT_MULTIPLE}"
+                ));
+            }
+        };
+        if image.kind() != Kind::Float {
+            return Err(format!("its input is of type {:?}, not Float", image.kind()));
+        }
+        self.tensors.get("label").map_or(Ok(()), |labels| self.check_labels(labels, &[batch, height, width]))
+    }
+
+    fn check_labels(&self, labels: &Tensor, expected: &[i64]) -> Result<(), String> {
+        if labels.size() != expected || labels.kind() != Kind::Int64 {
+            let (size, kind) = (labels.size(), labels.kind());
+            return Err(format!(
+                "its labels are {kind:?} of shape {size:?}, not Int64 of shape {expected:?}"
+            ));
+        }
+        let classes = self.config.class.len() as i64;
+        let values = Vec::<i64>::try_from(labels.flatten(0, -1)).map_err(|error| error.to_string())?; // (B H W)
+        match values.iter().find(|label| !(0..classes).contains(*label) && **label != IGNORED) {
+            Some(label) => {
+                let last = classes - 1;
+                Err(format!("its labels hold {label}, and classes are 0 to {last}, or {IGNORED} for ignored"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// One of its tensors, which it cannot be checked without.

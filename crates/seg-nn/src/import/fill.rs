@@ -94,7 +94,11 @@ pub(super) fn fill(
 }
 
 /// Weights that a network lacks and that were demanded.
-fn missing<'a>(weights: &Weights, keys: impl Iterator<Item = &'a String>, demand: Demand) -> Vec<String> {
+pub(super) fn missing<'a>(
+    weights: &Weights,
+    keys: impl Iterator<Item = &'a String>,
+    demand: Demand,
+) -> Vec<String> {
     let held = weights.tensors.keys().map(|key| part(key)).collect::<BTreeSet<_>>();
     let demanded = |key: &str| match demand {
         Demand::All => true,
@@ -115,6 +119,12 @@ fn part(key: &str) -> &str {
         _ if is_text_tower(key) => "text tower",
         first => first,
     }
+}
+
+/// Whether a weight has the network's shape, or one that can be brought to it.
+pub(super) fn fits(key: &str, tensor: &Tensor, variable: &Tensor, config: &Config) -> Result<bool, Error> {
+    let fit = fit(key, tensor, variable, config);
+    Ok(fit.map_err(Error::compute("resize a table of positions"))?.is_some())
 }
 
 /// A weight in the network's shape; none if it has another one that cannot be meant.

@@ -10,6 +10,8 @@ use super::problem::ImportProblem;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) tensors: BTreeMap<String, Rc<TensorSlice>>,
+    /// Names of tensors of kinds that are not read: sparse ones, and those without numbers.
+    pub(super) unread: Vec<String>,
     /// What lies beside the weights, such as an optimizer's state.
     pub(super) beside: Vec<String>,
 }
@@ -18,6 +20,9 @@ pub(super) struct Found {
 const WRAPPERS: [&str; 6] = ["state_dict", "model_state_dict", "model", "module", "net", "weights"];
 /// Parts of a pickled module that are no part of a weight's name.
 const INNER: [&str; 3] = ["_parameters", "_buffers", "_modules"];
+
+/// What the names of PyTorch's functions that make tensors begin with.
+const TENSOR_MAKER: &str = "torch._utils._rebuild_";
 
 /// The deepest that modules are nested, the most values that are looked at and the longest name: a description
 /// that refers to itself has no end.
@@ -34,9 +39,9 @@ pub(super) fn flatten(pickle: &Pickle) -> Result<Found, ImportProblem> {
         beside.extend(others);
         root = inner;
     }
-    let mut walk = Walk { pickle, tensors: BTreeMap::new(), left: MOST_VALUES };
+    let mut walk = Walk { pickle, tensors: BTreeMap::new(), unread: Vec::new(), left: MOST_VALUES };
     walk.visit(root, "", 0)?;
-    Ok(Found { tensors: walk.tensors, beside })
+    Ok(Found { tensors: walk.tensors, unread: walk.unread, beside })
 }
 
 /// What a wrapper wraps, and what else is in it.
@@ -45,7 +50,9 @@ fn unwrap<'a>(pickle: &'a Pickle, value: &Value) -> Option<(&'a Value, Vec<Strin
         return None;
     }
     let entries = pickle.entries(value)?;
-    if entries.iter().any(|(_, value)| matches!(value, Value::Tensor(_))) {
+    // Scores may be tensors too, but a weight's name has several parts.
+    let is_weight = |key: &Value, value: &Value| matches!((key, value), (Value::Text(key), Value::Tensor(_)) if key.contains('.'));
+    if entries.iter().any(|(key, value)| is_weight(key, value)) {
         return None;
     }
     let named = |wanted: &str| {
@@ -69,6 +76,7 @@ fn part_of_name(key: &Value) -> Option<String> {
 struct Walk<'a> {
     pickle: &'a Pickle,
     tensors: BTreeMap<String, Rc<TensorSlice>>,
+    unread: Vec<String>,
     left: usize,
 }
 
@@ -78,6 +86,10 @@ impl Walk<'_> {
         self.left = self.left.checked_sub(1).ok_or_else(endless)?;
         if let Value::Tensor(tensor) = value {
             self.tensors.insert(name.to_owned(), Rc::clone(tensor));
+            return Ok(());
+        }
+        if self.pickle.class(value).is_some_and(|class| class.starts_with(TENSOR_MAKER)) {
+            self.unread.push(name.to_owned());
             return Ok(());
         }
         let Some(entries) = self.pickle.entries(value) else { return Ok(()) };

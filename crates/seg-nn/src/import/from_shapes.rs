@@ -35,6 +35,18 @@ pub fn config_of(weights: &Weights) -> Result<Config, Error> {
     Config::parse(&text, Path::new("its shapes")).map_err(unfit)
 }
 
+/// A configuration whose encoders are those of the weights; where one is not among them, it is some other.
+///
+/// # Errors
+/// When the shapes of the weights do not go together.
+pub(super) fn encoders_of(weights: &Weights) -> Result<Config, Error> {
+    let shapes = Shapes(weights);
+    let problem = |problem| Error::Import { path: weights.path.clone(), problem };
+    let text = shapes.encoders().map_err(problem)?.to_string();
+    let unfit = |error: Error| problem(ImportProblem::Sizes(error.to_string()));
+    Config::parse(&text, Path::new("its shapes")).map_err(unfit)
+}
+
 /// Sizes of weights.
 struct Shapes<'a>(&'a Weights);
 
@@ -68,6 +80,47 @@ impl Shapes<'_> {
         Ok(table)
     }
 
+    fn encoders(&self) -> Result<Table, ImportProblem> {
+        let mut table: Table =
+            toml::from_str(BASES[0].1).map_err(|error| ImportProblem::Configuration(error.to_string()))?;
+        let Some(Value::Table(model)) = table.get_mut("model") else { return Ok(table) };
+        model.remove("fusion");
+        let mut last = 0;
+        if self.has("visual.") {
+            model.insert("encoder".to_owned(), Value::Table(self.encoder()?));
+            last = self.size("visual.layer4.0.conv1.weight", 0)?;
+        }
+        let (has_pool, has_text) = (self.has("visual.attnpool."), self.0.has_text_tower());
+        if has_pool {
+            self.pool(model)?;
+        } else if has_text && last > 0 {
+            self.put(model, "pool", &[("heads", 1)]);
+        }
+        if has_text {
+            let vocab = self.size("token_embedding.weight", 0)?;
+            let width = self.size("token_embedding.weight", 1)?;
+            let rows = self.size("positional_embedding", 0)?;
+            let layers = self.count("transformer.resblocks.");
+            let sizes = [
+                ("vocab", vocab),
+                ("width", width),
+                ("heads", heads(width)),
+                ("layers", layers),
+                ("context-length", rows),
+                ("n-tok", rows),
+                ("n-ctx", 0),
+            ];
+            self.put(model, "text", &sizes);
+            if let Some(Value::Table(text)) = model.get_mut("text").filter(|_| vocab != CLIP_VOCAB) {
+                text.insert("tokenizer".to_owned(), "words".into());
+            }
+        } else if !has_pool {
+            model.remove("pool");
+            model.remove("text");
+        }
+        Ok(table)
+    }
+
     /// The file's name without its ending.
     fn name(&self) -> String {
         let stem = Path::new(&self.0.source).file_stem().unwrap_or_default();
@@ -91,19 +144,22 @@ impl Shapes<'_> {
         ]))
     }
 
-    fn texts(&self, model: &mut Table) -> Result<(), ImportProblem> {
+    fn pool(&self, model: &mut Table) -> Result<(), ImportProblem> {
         let pool = |name: &str| format!("visual.attnpool.{name}");
-        let grid = grid_side(self.size(&pool("positional_embedding"), 0)?);
-        let grid =
-            grid.ok_or(ImportProblem::Configuration("its table of positions is no square".to_owned()))?;
+        let rows = self.size(&pool("positional_embedding"), 0)?;
+        let grid = grid_side(rows).ok_or_else(|| {
+            let table = pool("positional_embedding");
+            ImportProblem::Sizes(format!("{table} has {rows} rows, which are not one and a square"))
+        })?;
         let channels = self.size(&pool("q_proj.weight"), 1)?;
         let embed_dim = self.size(&pool("c_proj.weight"), 0)?;
-        self.put(
-            model,
-            "pool",
-            &[("heads", heads(channels)), ("embed-dim", embed_dim), ("positional-grid", grid)],
-        );
+        let sizes = [("heads", heads(channels)), ("embed-dim", embed_dim), ("positional-grid", grid)];
+        self.put(model, "pool", &sizes);
+        Ok(())
+    }
 
+    fn texts(&self, model: &mut Table) -> Result<(), ImportProblem> {
+        self.pool(model)?;
         let vocab = self.size("token_embedding.weight", 0)?;
         if vocab != CLIP_VOCAB {
             let problem = format!("its vocabulary of {vocab} tokens is not CLIP's");

@@ -6,6 +6,7 @@
 //! * [`Origin`] is whatever a training can begin with.
 
 mod archive;
+mod encoders;
 mod fill;
 mod flatten;
 mod from_shapes;
@@ -18,6 +19,7 @@ mod state_dict;
 mod weights;
 mod weights_file;
 
+pub use encoders::missing_of_encoders;
 pub use fill::Filled;
 pub use from_shapes::config_of;
 pub use names::Naming;
@@ -25,6 +27,7 @@ pub use network::{Import, MissingWeights, import_network};
 pub use origin::Origin;
 pub use problem::ImportProblem;
 pub use state_dict::{FileKind, StateDict};
+pub(crate) use weights::check_finite;
 pub use weights::{CLIP_RN50_SHA256, Weights, WeightsKind};
 pub(crate) use weights_file::METADATA_KEY;
 pub use weights_file::{WeightsFacts, save_weights};

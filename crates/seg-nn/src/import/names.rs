@@ -36,8 +36,9 @@ const OWN: [Rule; 13] = [
     Rule("bff_image", "bff_image"),
     Rule("fpn", "fpn"),
 ];
-/// `OpenAI`'s class names it so; every decoder of this crate has what is below `head`.
-const OWN_HEAD: [Rule; 1] = [Rule("head", "head")];
+/// Decoders of this crate; each has what is below `head`.
+const OWN_DECODERS: [Rule; 4] =
+    [Rule("head", "head"), Rule("psp", "psp"), Rule("aspp", "aspp"), Rule("aux", "aux")];
 
 /// CLIP's modified `ResNet` as a backbone.
 const CLIP_BACKBONE: [Rule; 11] = [
@@ -126,6 +127,21 @@ const RESNET_BACKBONE: [Rule; 10] = [
     Rule("backbone.layer4", "visual.layer4"),
 ];
 
+/// What is below `visual` in every network of this crate.
+const VISUAL: [Rule; 11] = [
+    Rule("conv1", "conv1"),
+    Rule("bn1", "bn1"),
+    Rule("conv2", "conv2"),
+    Rule("bn2", "bn2"),
+    Rule("conv3", "conv3"),
+    Rule("bn3", "bn3"),
+    Rule("layer1", "layer1"),
+    Rule("layer2", "layer2"),
+    Rule("layer3", "layer3"),
+    Rule("layer4", "layer4"),
+    Rule("attnpool", "attnpool"),
+];
+
 /// Names of what is part of a file but no weight: CLIP's archive tells its sizes, and masks follow from them.
 const NO_WEIGHTS: [&str; 4] = ["input_resolution", "context_length", "vocab_size", "attn_mask"];
 
@@ -137,7 +153,7 @@ impl Naming {
 
     const fn tables(self) -> &'static [&'static [Rule]] {
         match self {
-            Self::Own => &[&OWN, &OWN_HEAD],
+            Self::Own => &[&OWN, &OWN_DECODERS],
             Self::Mmseg => &[&CLIP_BACKBONE, &TEXT_SIDE, &FUSION_LAYERS, &SEMANTIC_FPN],
             Self::MmsegResNet => &[&RESNET_BACKBONE, &SEMANTIC_FPN],
             Self::ResNet => &[&RESNET],
@@ -196,6 +212,13 @@ impl Rule {
 /// Whether a name stands for something that is part of a file but no weight.
 pub(super) fn is_no_weight(name: &str) -> bool {
     NO_WEIGHTS.contains(&last_part(name))
+}
+
+/// Whether a weight by this crate's name is computed with in some network of this crate.
+pub(super) fn is_part_of_network(key: &str) -> bool {
+    let below = key.strip_prefix("visual.");
+    let visual = below.is_none_or(|name| VISUAL.iter().any(|rule| rule.apply(name).is_some()));
+    visual && !is_not_needed(key)
 }
 
 /// Whether no computation needs the weight.

@@ -9,6 +9,7 @@ use tch::nn::VarStore;
 
 use super::fill::{Demand, Filled, TEXT_TABLE, fill};
 use super::from_shapes::config_of;
+use super::names::is_part_of_network;
 use super::problem::ImportProblem;
 use super::weights::{Weights, WeightsKind};
 use crate::alignment::TextPart;
@@ -41,16 +42,27 @@ pub enum MissingWeights {
 /// Writes a checkpoint of a whole network; under its final name it appears only when it is whole.
 ///
 /// # Errors
-/// When the weights are no whole network, their configuration is not told, one is missing or has another shape,
-/// or the file cannot be written.
+/// When the weights are no whole network, their configuration is not told, its image encoder is of another kind, a
+/// weight is missing, has another shape or belongs to a part that the configuration's network has not, or the file
+/// cannot be written.
 pub fn import_network(weights: &Weights, import: Import, path: &Path) -> Result<Filled, Error> {
     let refused = |problem| Error::Import { path: weights.path.clone(), problem };
     if weights.kind != WeightsKind::Network {
         return Err(refused(ImportProblem::NoNetwork(weights.kind.text())));
     }
     let config = import.config.cloned().map_or_else(|| config_of(weights), Ok)?;
+    let configured = config.model.encoder.kind;
+    if let Some(found) = weights.encoder_kind().filter(|found| *found != configured) {
+        return Err(refused(ImportProblem::EncoderKind { found, configured }));
+    }
     let vs = VarStore::new(Device::Cpu);
     let network = BemSeg::new(&vs.root(), &config, TextPart::Tower)?;
+    let variables = vs.variables();
+    let mut left_over =
+        weights.tensors.keys().filter(|key| is_part_of_network(key) && !variables.contains_key(*key));
+    if let Some(example) = left_over.next().cloned() {
+        return Err(refused(ImportProblem::LeftOver { count: left_over.count() + 1, example }));
+    }
     let demand = match import.missing {
         MissingWeights::Refused => Demand::All,
         MissingWeights::Drawn => Demand::Nothing,

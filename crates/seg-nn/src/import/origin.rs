@@ -11,7 +11,7 @@ use super::network::{Import, MissingWeights, import_network};
 use super::state_dict::{Beginning, StateDict};
 use super::weights::{Weights, WeightsKind};
 use crate::checkpoint::{self, Checkpoint, StoredPrecision, Transfer, is_text_tower, transfer};
-use crate::config::{Config, EncoderKind};
+use crate::config::Config;
 use crate::error::Error;
 use crate::safetensors_file::TensorFile;
 
@@ -118,21 +118,16 @@ impl Origin {
 
 /// CLIP's encoder and V1c have the same names and shapes and compute different things.
 fn check_encoder(weights: &Weights, config: &Config) -> Result<(), Error> {
-    let (found, theirs) = match weights.kind {
-        WeightsKind::Clip => ("clip", EncoderKind::Clip),
-        WeightsKind::Resnet => ("v1c", EncoderKind::V1c),
-        WeightsKind::Network => return Ok(()),
-    };
-    let has_images = weights.tensors.keys().any(|key| key.starts_with("visual."));
-    if has_images && config.model.encoder.kind != theirs {
-        return Err(Error::Structure {
+    let configured = config.model.encoder.kind;
+    match weights.encoder_kind().filter(|found| *found != configured) {
+        Some(found) => Err(Error::Structure {
             path: weights.path.clone(),
             key: "model.encoder.kind",
-            expected: config.model.encoder.kind.to_string(),
-            found: found.to_owned(),
-        });
+            expected: configured.to_string(),
+            found: found.to_string(),
+        }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn lock(weights: &Mutex<Weights>) -> std::sync::MutexGuard<'_, Weights> {

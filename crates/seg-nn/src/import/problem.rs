@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::pickle::PickleError;
+use crate::config::EncoderKind;
 
 /// Why a file's weights cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,36 @@ pub enum ImportProblem {
     /// It is one of this program's own files.
     #[error("it is {0} of rs-seg already")]
     Own(&'static str),
+    /// It holds encoders that no training takes.
+    #[error("it holds {0}, which no training takes")]
+    Architecture(&'static str),
+    /// It holds encoders whose weights do not go together.
+    #[error("its weights make no encoder: {0}")]
+    Sizes(String),
+    /// Its image encoder computes something else than the configuration's, with the same weights.
+    #[error("its image encoder is of kind {found}, the configuration's is {configured}")]
+    EncoderKind {
+        /// The file's.
+        found: EncoderKind,
+        /// The configuration's.
+        configured: EncoderKind,
+    },
+    /// It holds parts of a network that the configuration's has not.
+    #[error("the configuration's network has no place for {count} of its weights, such as {example}")]
+    LeftOver {
+        /// How many there are.
+        count: usize,
+        /// One of them.
+        example: String,
+    },
+    /// A weight is not a number in some places.
+    #[error("its weight {name} has {count} values that are not finite")]
+    NotFinite {
+        /// The weight.
+        name: String,
+        /// How many values.
+        count: i64,
+    },
     /// It holds encoders only, so there is no network that a configuration could describe.
     #[error("it holds {0}, no whole network")]
     NoNetwork(&'static str),
@@ -95,6 +126,21 @@ impl ImportProblem {
             Self::Checksum { .. } => "download it again, or leave out --sha256 if another file is meant",
             Self::Configuration(_) => "give --config with the network's configuration",
             Self::Own(_) => "`rs-seg model info` tells what it holds; `train --init` takes it as it is",
+            Self::Architecture(_) | Self::Sizes(_) => {
+                "trainings begin with CLIP's residual networks (RN50 and larger, by OpenAI or open_clip) or ResNet-50 V1c \
+                 (three convolutions of 3 x 3 as stem, by mmclassification)"
+            }
+            Self::EncoderKind { .. } => {
+                "weights of both kinds have equal names and shapes and compute different things: give the --config of \
+                 the network that was trained"
+            }
+            Self::LeftOver { .. } => {
+                "give the --config of the network that was trained, or leave it out: shapes tell it where there are 6 or \
+                 7 classes"
+            }
+            Self::NotFinite { .. } => {
+                "its training diverged: take an earlier checkpoint, or download it again"
+            }
             Self::NoNetwork(_) => "leave out --config: what is written serves `rs-seg train --init`",
         }
     }

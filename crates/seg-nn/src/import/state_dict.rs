@@ -24,6 +24,8 @@ pub struct StateDict {
     pub kind: FileKind,
     /// The tensors.
     pub tensors: BTreeMap<String, Tensor>,
+    /// Names of tensors of kinds that are not read, such as sparse ones.
+    pub unread: Vec<String>,
     /// What lies beside them in the file, such as an optimizer's state.
     pub beside: Vec<String>,
     /// The file's sha256, in hexadecimal digits.
@@ -91,16 +93,22 @@ impl StateDict {
         let problem = |problem| Error::Import { path: path.to_owned(), problem };
         let beginning = Beginning::of(path)?;
         let sha256 = sha256(path)?;
-        let (kind, tensors, beside) = match beginning {
+        let Read { kind, tensors, unread, beside } = match beginning {
             Beginning::Zip => from_archive(path)?,
-            Beginning::Safetensors => (FileKind::Safetensors, from_safetensors(path)?, Vec::new()),
+            Beginning::Safetensors => Read {
+                kind: FileKind::Safetensors,
+                tensors: from_safetensors(path)?,
+                unread: Vec::new(),
+                beside: Vec::new(),
+            },
             Beginning::Pickle => return Err(problem(ImportProblem::Legacy)),
             Beginning::Other => return Err(problem(ImportProblem::UnknownKind)),
         };
         if tensors.is_empty() {
             return Err(problem(ImportProblem::NoTensors));
         }
-        Ok(Self { kind, tensors: without_wrapper(tensors), beside, sha256, path: path.to_owned() })
+        let (tensors, unread) = without_wrapper(tensors, unread);
+        Ok(Self { kind, tensors, unread, beside, sha256, path: path.to_owned() })
     }
 }
 
@@ -126,7 +134,13 @@ fn sha256(path: &Path) -> Result<String, Error> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
-type Read = (FileKind, BTreeMap<String, Tensor>, Vec<String>);
+/// What a file holds.
+struct Read {
+    kind: FileKind,
+    tensors: BTreeMap<String, Tensor>,
+    unread: Vec<String>,
+    beside: Vec<String>,
+}
 
 fn from_archive(path: &Path) -> Result<Read, Error> {
     let problem = |problem| Error::Import { path: path.to_owned(), problem };
@@ -138,12 +152,12 @@ fn from_archive(path: &Path) -> Result<Read, Error> {
         Pickle::parse(&archive.description().map_err(problem)?).map_err(|error| problem(error.into()))?;
     let script = pickle.class(&pickle.root).is_some_and(|class| class.starts_with(SCRIPT_CLASS));
     let kind = if script { FileKind::TorchScript } else { FileKind::TorchSave };
-    let Found { tensors, beside } = flatten(&pickle).map_err(problem)?;
+    let Found { tensors, unread, beside } = flatten(&pickle).map_err(problem)?;
     let tensors = read_tensors(&mut archive, tensors).map_err(|failure| match failure {
         Failure::File(reason) => problem(reason),
         Failure::Torch(error) => Error::compute("read weights")(error),
     })?;
-    Ok((kind, tensors, beside))
+    Ok(Read { kind, tensors, unread, beside })
 }
 
 enum Failure {
@@ -226,12 +240,21 @@ fn from_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
     tensors.iter().map(read).collect()
 }
 
-/// Names without the `module.` that training on several devices puts before all of them.
-fn without_wrapper(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    const WRAPPER: &str = "module.";
-    while tensors.keys().all(|name| name.len() > WRAPPER.len() && name.starts_with(WRAPPER)) {
-        tensors =
-            tensors.into_iter().map(|(name, tensor)| (name[WRAPPER.len()..].to_owned(), tensor)).collect();
+/// What wrappers of networks put before all names: training on several devices, Lightning and `torch.compile`.
+const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
+
+/// Names without what wrappers put before all of them.
+fn without_wrapper(
+    mut tensors: BTreeMap<String, Tensor>,
+    mut unread: Vec<String>,
+) -> (BTreeMap<String, Tensor>, Vec<String>) {
+    let is_before_all = |tensors: &BTreeMap<String, Tensor>, wrapper: &str| {
+        tensors.keys().all(|name| name.len() > wrapper.len() && name.starts_with(wrapper))
+    };
+    while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| is_before_all(&tensors, wrapper)) {
+        let short = |name: &str| name.strip_prefix(wrapper).unwrap_or(name).to_owned();
+        tensors = tensors.into_iter().map(|(name, tensor)| (short(&name), tensor)).collect();
+        unread = unread.iter().map(|name| short(name)).collect();
     }
-    tensors
+    (tensors, unread)
 }

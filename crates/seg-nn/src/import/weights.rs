@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, TchError, Tensor};
 
 use super::names::{Naming, rename};
 use super::problem::ImportProblem;
 use super::state_dict::{FileKind, StateDict};
 use crate::checkpoint::is_text_tower;
+use crate::config::EncoderKind;
 use crate::error::Error;
 
 /// Weights by this crate's names, as float32.
@@ -62,7 +63,7 @@ impl Weights {
     /// The weights of a file by this crate's names.
     ///
     /// # Errors
-    /// When its names are not known, or two of them would be the same here.
+    /// When its names are not known, two of them would be the same here, or a weight is not finite.
     pub fn of(state: StateDict) -> Result<Self, Error> {
         let path = state.path.clone();
         let problem = |problem| Error::Import { path: path.clone(), problem };
@@ -85,6 +86,7 @@ impl Weights {
             WeightsKind::Clip
         };
         let source = state.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        tensors.iter().try_for_each(|(name, tensor)| check_finite(name, tensor, &path))?;
         let (naming, sha256) = (Some(naming), state.sha256);
         Ok(Self { kind, source, sha256, naming, unknown, tensors, path: state.path })
     }
@@ -99,6 +101,25 @@ impl Weights {
         self.tensors.is_empty()
     }
 
+    /// What the image encoder computes, which its weights' names and shapes alone do not tell; none where it is not
+    /// known, or there is no image encoder.
+    pub(super) fn encoder_kind(&self) -> Option<EncoderKind> {
+        let is_resnet = self.naming.is_some_and(Naming::is_resnet);
+        let kind = match (self.kind, self.naming) {
+            (WeightsKind::Resnet, _) => EncoderKind::V1c,
+            (WeightsKind::Network, _) if is_resnet => EncoderKind::V1c,
+            (WeightsKind::Clip, _) | (WeightsKind::Network, Some(Naming::Mmseg)) => EncoderKind::Clip,
+            // Networks of this crate have one or the other.
+            (WeightsKind::Network, _) => return None,
+        };
+        self.tensors.keys().any(|key| key.starts_with("visual.")).then_some(kind)
+    }
+
+    /// Whether there is something of a text tower.
+    pub(super) fn has_text_tower(&self) -> bool {
+        self.tensors.keys().any(|key| is_text_tower(key))
+    }
+
     /// Where they come from, for messages.
     pub fn path(&self) -> &Path {
         &self.path
@@ -109,4 +130,23 @@ impl Weights {
         let theirs = file == FileKind::TorchScript && self.kind == WeightsKind::Clip;
         theirs.then(|| self.sha256 == CLIP_RN50_SHA256)
     }
+}
+
+/// Refuses a weight that is infinite or no number somewhere, with which a network computes nothing.
+pub(crate) fn check_finite(name: &str, tensor: &Tensor, path: &Path) -> Result<(), Error> {
+    let count = not_finite(tensor).map_err(Error::compute("look at weights"))?;
+    if count == 0 {
+        return Ok(());
+    }
+    let problem = ImportProblem::NotFinite { name: name.to_owned(), count };
+    Err(Error::Import { path: path.to_owned(), problem })
+}
+
+/// How many values of a tensor are infinite or no numbers.
+fn not_finite(tensor: &Tensor) -> Result<i64, TchError> {
+    if !tensor.is_floating_point() {
+        return Ok(0);
+    }
+    let finite = tensor.f_isfinite()?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+    Ok(tensor.numel() as i64 - finite)
 }

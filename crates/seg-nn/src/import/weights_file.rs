@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
-use super::weights::{Weights, WeightsKind};
+use super::weights::{Weights, WeightsKind, check_finite};
 use crate::checkpoint::StoredPrecision;
 use crate::error::Error;
 use crate::safetensors_file::{self, Entry, TensorFile};
@@ -102,15 +102,19 @@ impl Weights {
     pub(super) fn from_file(file: &TensorFile, path: &Path) -> Result<Option<Self>, Error> {
         let Some(facts) = WeightsFacts::of(file, path)? else { return Ok(None) };
         let tensors = file.tensors(path)?;
-        let read =
-            |(name, view): (&String, &_)| Ok((name.clone(), safetensors_file::to_weight(name, view, path)?));
+        let read = |(name, view): (&String, &_)| {
+            let tensor = safetensors_file::to_weight(name, view, path)?;
+            check_finite(name, &tensor, path)?;
+            Ok((name.clone(), tensor))
+        };
+        let tensors = tensors.iter().map(read).collect::<Result<_, Error>>()?;
         Ok(Some(Self {
             kind: facts.kind,
             source: facts.source,
             sha256: facts.sha256,
             naming: None,
             unknown: Vec::new(),
-            tensors: tensors.iter().map(read).collect::<Result<_, Error>>()?,
+            tensors,
             path: path.to_owned(),
         }))
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use seg_nn::import::{
     CLIP_RN50_SHA256, FileKind, Import, ImportProblem, MissingWeights, Naming, Origin, StateDict, Weights,
-    WeightsFacts, WeightsKind, config_of, import_network, save_weights,
+    WeightsFacts, WeightsKind, config_of, import_network, missing_of_encoders, save_weights,
 };
 use seg_nn::{
     BemSeg, Checkpoint, Config, DecoderConfig, EncoderKind, Error, FusionKind, FusionStacks, StoredPrecision,
@@ -372,4 +372,117 @@ fn a_plain_pyramid_has_no_texts() {
     set_widths(&mut model.decoder, [16, 8]);
     write_state(&config, &path);
     assert_eq!(config_of(&Weights::of(StateDict::read(&path).unwrap()).unwrap()).unwrap(), config);
+}
+
+/// Writes tensors to a file and reads them as weights.
+fn through_a_file(tensors: BTreeMap<String, Tensor>) -> Result<Weights, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    Tensor::write_safetensors(&tensors.into_iter().collect::<Vec<_>>(), &path).unwrap();
+    Weights::of(StateDict::read(&path)?)
+}
+
+#[test]
+fn a_network_of_another_kind_of_encoder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("net.safetensors");
+    let mut config = config(FusionStacks::Shared);
+    config.model.encoder.kind = EncoderKind::V1c;
+    let import =
+        Import { config: Some(&config), missing: MissingWeights::Drawn, precision: StoredPrecision::F32 };
+    let error = import_network(&weights("mmseg.pth"), import, &out).unwrap_err();
+    assert!(
+        error.to_string().ends_with("image encoder is of kind clip, the configuration's is v1c"),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("--config") && !out.exists());
+}
+
+#[test]
+fn parts_that_a_configuration_has_not_are_never_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("net.safetensors");
+    let full = config(FusionStacks::Separate);
+    let mut tensors = copies(&network(&full));
+    for extra in ["visual.fc.weight", "optimizer.step"] {
+        tensors.insert(extra.to_owned(), Tensor::ones([1], (Kind::Float, Device::Cpu)));
+    }
+    let weights = through_a_file(tensors).unwrap();
+    let import = |config: &Config| {
+        let import =
+            Import { config: Some(config), missing: MissingWeights::Drawn, precision: StoredPrecision::F32 };
+        import_network(&weights, import, &out)
+    };
+    let mut one_stack = full.clone();
+    one_stack.model.fusion.as_mut().unwrap().kind = FusionKind::Text;
+    let mut no_texts = full.clone();
+    (no_texts.model.pool, no_texts.model.text, no_texts.model.fusion) = (None, None, None);
+    for (config, example) in
+        [(one_stack, "bff_image.kv_in_norm.bias"), (no_texts, "bff_image.kv_in_norm.bias")]
+    {
+        let error = import(&config).unwrap_err();
+        assert!(error.to_string().contains(example) && error.hint().unwrap().contains("--config"), "{error}");
+        assert!(!out.exists());
+    }
+    // Names that are in none of our networks are told.
+    assert_eq!(weights.unknown, ["optimizer.step"]);
+    assert_eq!(import(&full).unwrap().unused, ["visual.fc.weight"]);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_named() {
+    let mut tensors = read("clip.safetensors").tensors;
+    let conv = tensors["visual.conv1.weight"].copy();
+    let _row = conv.get(0).get(0).get(0).fill_(f64::NAN);
+    tensors.insert("visual.conv1.weight".to_owned(), conv);
+    let error = through_a_file(tensors).unwrap_err();
+    assert!(
+        error.to_string().contains("its weight visual.conv1.weight has 3 values that are not finite"),
+        "{error}"
+    );
+}
+
+#[test]
+fn encoders_that_no_training_takes_are_told() {
+    for name in ["clip-script.pt", "clip-state.pt", "clip.safetensors", "resnet.pth"] {
+        assert_eq!(missing_of_encoders(&weights(name)).unwrap(), [""; 0], "{name}");
+    }
+    let changed = |name: &str, change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {
+        let mut tensors = read(name).tensors;
+        change(&mut tensors);
+        missing_of_encoders(&through_a_file(tensors).unwrap())
+    };
+    let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+    let put = |name: &'static str, size: &'static [i64]| {
+        move |tensors: &mut BTreeMap<String, Tensor>| drop(tensors.insert(name.to_owned(), zeros(size)))
+    };
+    let lacking = changed("clip.safetensors", &|tensors| drop(tensors.remove("visual.layer3.0.bn2.bias")));
+    assert_eq!(lacking.unwrap(), ["visual.layer3.0.bn2.bias"]);
+    let lacking = changed("clip.safetensors", &|tensors| drop(tensors.remove("visual.conv3.weight")));
+    assert_eq!(lacking.unwrap(), ["visual.conv3.weight"]);
+    let told = |error: Result<Vec<String>, Error>, part: &str| {
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains(part) && error.hint().is_some(), "{error}");
+    };
+    told(changed("clip.safetensors", &put("visual.class_embedding", &[8])), "vision transformer");
+    told(changed("clip.safetensors", &put("visual.attnpool.positional_embedding", &[6, 64])), "6 rows");
+    told(
+        changed("clip.safetensors", &put("visual.conv2.weight", &[1, 1, 7, 7])),
+        "visual.conv2.weight has shape",
+    );
+    let torchvision = |tensors: &mut BTreeMap<String, Tensor>| {
+        tensors.retain(|name, _| !name.starts_with("stem."));
+        tensors.insert("conv1.weight".to_owned(), zeros(&[8, 3, 7, 7]));
+    };
+    told(changed("resnet.pth", &torchvision), "one convolution of 7 x 7");
+}
+
+#[test]
+fn names_before_all_names_are_taken_off() {
+    for wrappers in ["model.", "_orig_mod.", "module._orig_mod.", "model.module."] {
+        let tensors = read("clip.safetensors").tensors;
+        let wrapped = tensors.into_iter().map(|(name, tensor)| (format!("{wrappers}{name}"), tensor));
+        let weights = through_a_file(wrapped.collect()).unwrap();
+        assert_eq!((weights.kind, weights.unknown.len()), (WeightsKind::Clip, 0), "{wrappers}");
+    }
 }

@@ -151,39 +151,68 @@ fn forks_compute_the_same_bits_on_other_threads() {
     }
 }
 
+/// Writes a file as references are, all of its tensors in float32.
+fn write_reference(path: &Path, metadata: Option<(&str, &str)>, tensors: &[(&str, &Tensor)]) {
+    let views = tensors.iter().map(|(name, tensor)| {
+        let bytes = Vec::<f32>::try_from(&tensor.flatten(0, -1)).unwrap();
+        let bytes = bytes.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+        let shape = tensor.size().iter().map(|side| *side as usize).collect::<Vec<_>>();
+        (name.to_string(), (shape, bytes))
+    });
+    let views = views.collect::<BTreeMap<_, _>>();
+    let views = views.iter().map(|(name, (shape, bytes))| {
+        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    let metadata = metadata.map(|(key, value)| [(key.to_owned(), value.to_owned())].into());
+    fs::write(path, safetensors::serialize(views, metadata).unwrap()).unwrap();
+}
+
+/// What a reference program notes of its command line.
+fn arguments(model: &str, init: &str) -> String {
+    format!(
+        r#"{{"model": "{model}", "profile": "small", "seed": 1, "classes": 6, "n_tok": 8, "n_ctx": 8,
+        "gamma": 0.5, "shared": false, "head_channels": 256, "pos_grid": null, "init": "{init}"}}"#
+    )
+}
+
+#[test]
+fn a_reference_of_eval_mode_alone_needs_no_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("eval.safetensors");
+    let ones = Tensor::ones([1, 3, 64, 64], (Kind::Float, Device::Cpu));
+    let logits = Tensor::zeros([1, 6, 64, 64], (Kind::Float, Device::Cpu));
+    let arguments = arguments("bemseg", "hash");
+    write_reference(&path, Some(("args", &arguments)), &[("input", &ones), ("eval/logits", &logits)]);
+    let report = check_golden(&path, Device::Cpu).unwrap();
+    let names: Vec<_> = report.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    assert_eq!(names, ["eval/logits", "input"]);
+    assert!(report.tensors.iter().all(|tensor| tensor.max_relative_error.is_some_and(|error| error > 0.0)));
+}
+
 #[test]
 fn a_file_that_is_no_reference_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let error = |name: &str, metadata: Option<(&str, &str)>, tensors: &[(&str, &Tensor)]| {
         let path = folder.path().join(name);
-        let views = tensors.iter().map(|(name, tensor)| {
-            let bytes = Vec::<f32>::try_from(&tensor.flatten(0, -1)).unwrap();
-            let bytes = bytes.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
-            let shape = tensor.size().iter().map(|side| *side as usize).collect::<Vec<_>>();
-            (name.to_string(), (shape, bytes))
-        });
-        let views = views.collect::<BTreeMap<_, _>>();
-        let views = views.iter().map(|(name, (shape, bytes))| {
-            (
-                name,
-                safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap(),
-            )
-        });
-        let metadata = metadata.map(|(key, value)| [(key.to_owned(), value.to_owned())].into());
-        fs::write(&path, safetensors::serialize(views, metadata).unwrap()).unwrap();
+        write_reference(&path, metadata, tensors);
         check_golden(&path, Device::Cpu).unwrap_err().to_string()
     };
     let ones = Tensor::ones([1, 3, 64, 64], (Kind::Float, Device::Cpu));
     assert!(error("bare", None, &[("input", &ones)]).ends_with("its metadata tell no network"));
     assert!(error("args", Some(("args", "{}")), &[]).contains("missing field `model`"));
-    let arguments = |init: &str| {
-        format!(
-            r#"{{"model": "clipfpn_plain", "profile": "small", "seed": 1, "classes": 6, "n_tok": 8, "n_ctx": 8,
-            "gamma": 0.5, "shared": false, "head_channels": 256, "pos_grid": null, "init": "{init}"}}"#
-        )
-    };
+    let arguments = |init: &str| arguments("clipfpn_plain", init);
     let no_input = error("input", Some(("args", &arguments("hash"))), &[]);
     assert!(no_input.ends_with("it has no tensor \"input\""), "{no_input}");
-    let no_weights = error("weights", Some(("args", &arguments("torch"))), &[("input", &ones)]);
+    let no_weights =
+        error("weights", Some(("args", &arguments("torch"))), &[("input", &ones), ("eval/x", &ones)]);
     assert!(no_weights.contains("it has no tensor \"weights/"), "{no_weights}");
+    // Nothing was compared where there is nothing to compare, whatever is in the file.
+    let wrong = |tensors: &[(&str, &Tensor)]| error("wrong", Some(("args", &arguments("hash"))), tensors);
+    let nothing = wrong(&[("input", &ones), ("weights/visual.conv1.weight", &ones)]);
+    assert!(nothing.ends_with("it holds nothing that the network computes"), "{nothing}");
+    let odd = Tensor::ones([1, 3, 64, 40], (Kind::Float, Device::Cpu));
+    let odd = wrong(&[("input", &odd), ("eval/x", &ones)]);
+    assert!(odd.contains("[1, 3, 64, 40]") && odd.contains("multiples of 32"), "{odd}");
+    let labels = wrong(&[("input", &ones), ("eval/x", &ones), ("label", &ones)]);
+    assert!(labels.contains("its labels are Float of shape [1, 3, 64, 64]"), "{labels}");
 }

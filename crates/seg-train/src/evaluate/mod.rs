@@ -48,7 +48,8 @@ struct Task<'a> {
 /// For each scale and flip the image is resized bilinearly and turned, the sliding window goes over it, scores are
 /// averaged where windows overlap, brought to the chip's size bilinearly, made probabilities and turned back; the
 /// class of the highest mean probability is what the network sees. Sides that the network does not take are
-/// filled up with 0 after normalization, at the right and bottom. The counts are the same for any number of threads.
+/// filled up with 0 after normalization, at the right and bottom. Where a probability is no number, nothing is seen:
+/// the pixel counts as missed. The counts are the same for any number of threads.
 ///
 /// ```no_run
 /// use seg_data::{ChipSet, DataSettings, Split};
@@ -94,7 +95,11 @@ pub fn evaluate(job: &EvaluateJob<'_>, observer: &dyn Observer) -> Result<Confus
     let mut total = ConfusionMatrix::new(job.chips.legend());
     let each = |network: &dyn SegModel, chip: usize| evaluate_chip(network, chip, &task, observer);
     let done = work.run(each, |matrix| Ok(total.merge(&matrix)?))?;
-    if done < job.chips.len() { Err(seg_data::Error::Cancelled.into()) } else { Ok(total) }
+    if done < job.chips.len() {
+        return Err(seg_data::Error::Cancelled.into());
+    }
+    tensor::warn_of_unseen(&total, observer);
+    Ok(total)
 }
 
 fn evaluate_chip(

@@ -266,6 +266,39 @@ fn eroded_borders_are_ignored_and_predictions_are_written() {
     assert_eq!(files, chips.len());
 }
 
+/// Keeps what it is warned of.
+#[derive(Default)]
+struct Listening(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Listening {
+    fn progress(&self, _: Progress) {}
+
+    fn warning(&self, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn pixels_without_a_number_are_missed_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = chips(folder.path());
+    let plan = plan(SlidingWindow::of_side(512));
+    let mut model = model(probe(32));
+    model.card.input.mean = vec![f64::NAN; 3];
+    let job =
+        EvaluateJob { model: &model, chips: &chips, passes: &plan, eroded: 0, threads: 2, predictions: None };
+    let told = Listening::default();
+    let matrix = evaluate(&job, &told).unwrap();
+    assert_eq!((matrix.pixels(), matrix.unpredicted().iter().sum::<u64>()), (LABELED, LABELED));
+    assert_eq!(ClassScores::new(&matrix).miou, Some(0.0));
+    let told = told.0.into_inner().unwrap();
+    assert!(told[0].contains(&format!("no number for {LABELED} labeled pixels")), "{told:?}");
+}
+
 /// Cancels from the start.
 struct Impatient;
 

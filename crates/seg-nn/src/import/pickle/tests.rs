@@ -51,6 +51,40 @@ fn no_function_is_called() {
 }
 
 #[test]
+fn tensors_that_are_not_read_are_told() {
+    // {'a.b': torch._utils._rebuild_meta_tensor_no_storage()} in protocol 2.
+    let pickle =
+        Pickle::parse(b"\x80\x02}X\x03\0\0\0a.bctorch._utils\n_rebuild_meta_tensor_no_storage\n)Rs.")
+            .unwrap();
+    let found = flatten(&pickle).unwrap();
+    assert_eq!((found.unread, found.tensors.len()), (vec!["a.b".to_owned()], 0));
+}
+
+#[test]
+fn a_score_beside_a_state_dict_is_no_weight() {
+    // {'state_dict': {KEY: tensor}, 'best': tensor}, KEY with a part or two.
+    let tensor = |name: &[u8]| {
+        let mut bytes = vec![b'X', name.len() as u8, 0, 0, 0];
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(
+            b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0\x30X\x03\0\0\0cpuK\x01tQK\0K\x01\x85K\x01\x85\x89NtRs",
+        );
+        bytes
+    };
+    let wrapped = |beside: &[u8]| {
+        let bytes =
+            [&b"\x80\x02}X\x0a\0\0\0state_dict}"[..], &tensor(b"conv.weight"), b"s", &tensor(beside), b"."];
+        flatten(&Pickle::parse(&bytes.concat()).unwrap()).unwrap()
+    };
+    let found = wrapped(b"best_acc1");
+    assert_eq!(found.tensors.keys().collect::<Vec<_>>(), ["conv.weight"]);
+    assert_eq!(found.beside, ["best_acc1"]);
+    // A weight beside it means that it is a part like others.
+    let found = wrapped(b"a.b");
+    assert_eq!(found.tensors.keys().collect::<Vec<_>>(), ["a.b", "state_dict.conv.weight"]);
+}
+
+#[test]
 fn nonsense_is_told_with_its_place() {
     assert!(problem(b"").contains("at byte 0: it ends within a value"));
     assert!(problem(b"\x80\x01.").contains("protocol 1 is not read"));
