@@ -1,6 +1,7 @@
 //! Tiles, how far they overlap and how they are blended.
 
 use super::Job;
+use crate::diagnostic::Advice;
 use seg_grid::{Blend, Observer, RasterSource, SourceProfile, TileGrid};
 use seg_nn::ModelCard;
 use seg_run::{Network, Overlap, Plan, Reach};
@@ -53,31 +54,30 @@ pub(super) fn lay(
     observer: &dyn Observer,
 ) -> anyhow::Result<Tiling> {
     let (side, multiple) = (side(job, card), card.input_multiple.max(1));
-    let told = match job.overlap {
-        OverlapChoice::Usual => Some(Overlap::Pixels(USUAL.min(side / 4))),
-        OverlapChoice::Told(overlap) => Some(overlap),
-        OverlapChoice::Auto => None,
-    };
-    match told {
-        Some(overlap) => {
-            let blend = job.margin.map_or(job.blend, |margin| Blend::HannBeyond { margin });
-            let grid = Plan::lay_tiles(source.profile(), side, overlap, multiple)?;
-            Ok(Tiling { grid, blend, reach: None })
-        }
-        None => {
+    if job.margin.is_some() && job.blend != Blend::Hann {
+        let what = "--margin: only the blend hann has a ramp that can begin later";
+        return Err(Advice::new(what, "leave out --margin or --blend").into());
+    }
+    let (overlap, reach) = match job.overlap {
+        OverlapChoice::Usual => (Overlap::Pixels(USUAL.min(side / 4)), None),
+        OverlapChoice::Told(overlap) => (overlap, None),
+        OverlapChoice::Auto => {
             let tile = Plan::lay_tiles(source.profile(), side, Overlap::Pixels(0), multiple)?.tile_size();
             let reach = Reach::measure(network, tile, multiple, source, observer)?;
-            let overlap = Overlap::Pixels(reach.overlap(multiple));
-            let blend = match (job.blend, reach, job.margin) {
-                (_, _, Some(margin)) => Blend::HannBeyond { margin },
-                // Nothing that was computed without its surroundings may count.
-                (Blend::Hann, Reach::Pixels(margin), None) => Blend::HannBeyond { margin },
-                (blend, _, None) => blend,
-            };
-            let grid = Plan::lay_tiles(source.profile(), side, overlap, multiple)?;
-            Ok(Tiling { grid, blend, reach: Some(reach) })
+            (Overlap::Pixels(reach.overlap(multiple)), Some(reach))
         }
-    }
+    };
+    let margin = match (job.margin, reach) {
+        (Some(margin), _) => Some(margin),
+        // Nothing that was computed without its surroundings may count.
+        (None, Some(Reach::Pixels(pixels))) => Some(pixels),
+        (None, _) => None,
+    };
+    let blend = match (job.blend, margin) {
+        (Blend::Hann, Some(margin)) => Blend::HannBeyond { margin },
+        (blend, _) => blend,
+    };
+    Ok(Tiling { grid: Plan::lay_tiles(source.profile(), side, overlap, multiple)?, blend, reach })
 }
 
 /// Pixels by which tiles overlap, at least.

@@ -156,7 +156,9 @@ impl Seams {
         };
         let all = [lines(Line::Column, &self.columns), lines(Line::Row, &self.rows)].concat();
         let mut tile_lines = Changes::default();
-        all.iter().for_each(|line| tile_lines.add(line.changes));
+        for line in &all {
+            tile_lines.add(line.changes);
+        }
         let rate = |line: &WorstLine| line.changes.rate().unwrap_or(0.0);
         let worst = all
             .into_iter()

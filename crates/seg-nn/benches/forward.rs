@@ -40,7 +40,7 @@ fn loop_over(
             scope.spawn(move || {
                 seg_torch::set_intra_op_threads(1);
                 while next.fetch_add(1, Ordering::Relaxed) < count {
-                    let scores = network.forward(&image).and_then(|scores| scores.into_probabilities());
+                    let scores = network.forward(&image).and_then(seg_nn::Scores::into_probabilities);
                     drop(scores.expect("the network runs"));
                 }
             });

@@ -66,12 +66,17 @@ impl Network {
         let run = || -> Result<Vec<Array3<f32>>, PassError> {
             let Some(first) = patches.first() else { return Ok(Vec::new()) };
             let (c, h, w) = first.dim();
-            let mut stack = Array4::zeros((batch.max(patches.len()), c, h, w)); // (B, C, H, W)
-            for (mut slot, patch) in stack.outer_iter_mut().zip(patches) {
-                slot.assign(patch);
-            }
-            let input = tensor::to_tensor(&stack, self.model.device()).map_err(seg_nn::Error::from)?; // (B, C, H, W)
-            drop(stack);
+            let images = batch.max(patches.len());
+            let input = if images == 1 {
+                tensor::to_tensor(&first.view().insert_axis(Axis(0)), self.model.device()) // (1, C, H, W)
+            } else {
+                let mut stack = Array4::zeros((images, c, h, w)); // (B, C, H, W)
+                for (mut slot, patch) in stack.outer_iter_mut().zip(patches) {
+                    slot.assign(patch);
+                }
+                tensor::to_tensor(&stack.view(), self.model.device()) // (B, C, H, W)
+            };
+            let input = input.map_err(seg_nn::Error::from)?;
             let scores = match &self.passes {
                 None => tch::no_grad(|| self.model.forward(&input)?.into_probabilities())?, // (B, K, H, W)
                 Some(passes) => tch::no_grad(|| passes.probabilities(&*self.model, &input, stop))?, // (B, K, H, W)
@@ -121,8 +126,8 @@ impl Network {
             return Ok(all.pop().unwrap_or_default());
         }
         let run = || -> Result<Array3<f32>, seg_nn::Error> {
-            let stack = patch.clone().insert_axis(Axis(0)); // (1, C, H, W)
-            let input = tensor::to_tensor(&stack, self.model.device())?; // (1, C, H, W)
+            let image = patch.view().insert_axis(Axis(0)); // (1, C, H, W)
+            let input = tensor::to_tensor(&image, self.model.device())?; // (1, C, H, W)
             let scores = tch::no_grad(|| self.model.forward(&input))?;
             let scores = seg_torch::download(scores.tensor())?; // (1, K, H, W)
             tensor::to_array(&scores, 0).map_err(|error| seg_nn::Error::Compute {

@@ -1,10 +1,10 @@
 //! The only conversions between arrays and tensors.
 
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, ArrayView4};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Tiles (B, C, H, W) to a float tensor of the same shape on `device`.
-pub(crate) fn to_tensor(tiles: &Array4<f32>, device: Device) -> Result<Tensor, seg_torch::Error> {
+pub(crate) fn to_tensor(tiles: &ArrayView4<'_, f32>, device: Device) -> Result<Tensor, seg_torch::Error> {
     let (b, c, h, w) = tiles.dim();
     let standard = tiles.as_standard_layout();
     let values = standard.as_slice().unwrap_or_default();
