@@ -71,7 +71,7 @@ fn describe_tells_programs_what_they_need() {
     assert_eq!(find("out")["required_unless"], "dry-run");
     assert_eq!(find("out")["file"]["direction"], "output");
     assert_eq!(find("tile")["unit"], "pixels");
-    assert_eq!(find("overlap")["default"], "128");
+    assert_eq!(find("scaling")["default"], "model");
     assert_eq!(find("blend")["choices"][0]["value"], "hann");
     assert_eq!(find("co")["multiple"], true);
     assert_eq!(find("batch")["advanced"], true);
