@@ -5,11 +5,11 @@ use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
 use crate::progress::Stage;
 use crate::segment::{self, Job, OnCancel, OverlapChoice, PassChoice, SeamCheck, Wanted, manifest, report};
-use crate::value::{DeviceArg, ProtocolChoice, RasterFormat};
+use crate::value::{DeviceArg, RasterFormat};
 use anyhow::Context as _;
 use seg_gdal::{BandIndex, OutputFormat};
 use seg_label::Legend;
-use seg_run::{Fresh, Passes, Rss, SlidingWindow};
+use seg_run::{Fresh, Rss};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -82,17 +82,6 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// Scales and turns, by themselves or by a protocol's name.
-fn passes(args: &InferArgs) -> PassChoice {
-    // The window's side is the tile's, which is not known yet.
-    let named = |passes: Passes| PassChoice { scales: passes.scales, turns: passes.turns };
-    match args.protocol {
-        Some(ProtocolChoice::Single) => named(Passes::single(SlidingWindow::of_side(1))),
-        Some(ProtocolChoice::Paper) => named(Passes::paper(SlidingWindow::of_side(1))),
-        None => PassChoice { scales: args.scales.0.clone(), turns: args.tta.turns() },
-    }
-}
-
 /// The job that the arguments ask for, on a device.
 pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> anyhow::Result<Job> {
     let legend = args.legend.as_ref().map(|path| -> anyhow::Result<Legend> {
@@ -133,13 +122,14 @@ pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
         overlap: args.overlap.unwrap_or(OverlapChoice::Usual),
         blend: args.blend.blend(),
         margin: args.margin,
-        passes: passes(args),
+        passes: PassChoice::new(args.protocol, &args.scales, args.tta),
         precision: args.precision,
         seams: if args.check_seams { SeamCheck::Count } else { SeamCheck::None },
         batch: args.batch,
         threads: context.threads,
         device,
         max_memory: args.max_memory.map(|size| size.0),
+        timed_tiles: if args.dry_run { 3 } else { 1 },
         fresh: match (args.resume, args.discard) {
             (true, _) => Fresh::Resume,
             (_, true) => Fresh::Discard,

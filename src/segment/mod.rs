@@ -9,6 +9,7 @@ pub(crate) mod inputs;
 pub(crate) mod manifest;
 mod opened;
 mod outputs;
+mod passes;
 mod preview;
 mod record;
 pub(crate) mod report;
@@ -22,6 +23,7 @@ mod view;
 pub(crate) use gsd::PixelSize;
 pub(crate) use input::{AreaRequest, crs_of};
 pub(crate) use outputs::{OutputFiles, Wanted};
+pub(crate) use passes::PassChoice;
 pub(crate) use tiling::OverlapChoice;
 
 use crate::network::NetworkName;
@@ -34,8 +36,8 @@ use seg_grid::{Blend, Observer, RasterSource, SeamReport};
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
 use seg_run::{
-    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Passes, Plan, PlanRequest, Reach, RunKey, Scaling,
-    SlidingWindow, Turns, WorkFolder,
+    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Plan, PlanRequest, Reach, RunKey, Scaling,
+    WorkFolder,
 };
 use tch::Device;
 use tiling::Tiling;
@@ -68,15 +70,10 @@ pub(crate) struct Job {
     pub threads: usize,
     pub device: Device,
     pub max_memory: Option<u64>,
+    /// Tiles that are timed for the plan.
+    pub timed_tiles: usize,
     pub fresh: Fresh,
     pub on_cancel: OnCancel,
-}
-
-/// How often, how large and which way round the network sees each tile.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PassChoice {
-    pub scales: Vec<f64>,
-    pub turns: Turns,
 }
 
 /// Whether the result is looked at for seams.
@@ -125,19 +122,8 @@ pub(crate) struct Done {
     pub seams: Option<SeamReport>,
 }
 
-impl PassChoice {
-    /// The passes over tiles of a side; nothing for a single look at them as they are.
-    fn plan(&self, side: usize) -> Option<Passes> {
-        let Self { scales, turns } = self;
-        let once =
-            *turns == Turns::None && matches!(scales[..], [scale] if (scale - 1.0).abs() < f64::EPSILON);
-        let sliding = SlidingWindow::of_side(side);
-        (!once).then(|| Passes { sliding, scales: scales.clone(), turns: *turns })
-    }
-}
-
 impl Prepared {
-    /// How long the network will take, from three timed tiles.
+    /// How long the network will take, from the timed tiles.
     pub(crate) fn seconds(&self) -> f64 {
         self.plan.tiles() as f64 * self.footprint.seconds.as_secs_f64() / self.plan.workers as f64
     }
@@ -207,7 +193,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     parameters.push(("tile", grid.tile_size().to_string()));
     parameters.push(("overlap", overlap.to_string()));
     let key = RunKey(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-    let footprint = Footprint::measure(&network, grid.tile_size())
+    let footprint = Footprint::measure(&network, grid.tile_size(), job.timed_tiles)
         .with_context(|| format!("{} does not run on tiles of {} pixels", job.model, grid.tile_size()))?;
     let kept = match job.fresh {
         Fresh::Resume => WorkFolder::columns_of(&WorkFolder::path_for(&job.outputs.classes)),

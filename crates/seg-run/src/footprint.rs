@@ -10,7 +10,7 @@ pub struct Footprint {
     pub resident: u64,
     /// Bytes that one worker adds while it computes.
     pub worker: u64,
-    /// How long a pass takes: the median of three, without the first one's preparations.
+    /// How long a pass takes: the median of those timed, without the first one's preparations.
     pub seconds: Duration,
 }
 
@@ -18,11 +18,11 @@ pub struct Footprint {
 const SLACK: u64 = 16 << 20;
 
 impl Footprint {
-    /// Runs the network on an empty tile: the first pass prepares, three are timed.
+    /// Runs the network on an empty tile: the first pass prepares, `timed` more (at least one) are timed.
     ///
     /// # Errors
     /// If the network fails on a tile of this size.
-    pub fn measure(network: &Network, tile: Size) -> Result<Self, Error> {
+    pub fn measure(network: &Network, tile: Size, timed: usize) -> Result<Self, Error> {
         let trial = network.fork();
         if network.device().is_cuda() {
             // What the first pass on a device loads is the program's for all its life, not a worker's.
@@ -38,14 +38,14 @@ impl Footprint {
                 seg_torch::set_intra_op_threads(1);
                 let blank = trial.blank(tile);
                 trial.one(&blank)?;
-                let mut times = [Duration::ZERO; 3];
+                let mut times = vec![Duration::ZERO; timed.max(1)];
                 for time in &mut times {
                     let start = Instant::now();
                     trial.one(&blank)?;
                     *time = start.elapsed();
                 }
                 times.sort_unstable();
-                Ok::<_, Error>(times[1])
+                Ok::<_, Error>(times[times.len() / 2])
             });
             pass.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;

@@ -257,6 +257,6 @@ fn a_failing_network_ends_the_run_with_its_reason() {
     let mut scene = scene();
     let network =
         Network::new(Box::new(Breaks), Normalizer::new(Scaling::Model, &input, &mut scene).unwrap());
-    let error = Footprint::measure(&network, Size::square(64)).unwrap_err();
+    let error = Footprint::measure(&network, Size::square(64), 1).unwrap_err();
     assert!(error.to_string().contains("allocate") && error.hint().unwrap().contains("--tile"), "{error}");
 }
