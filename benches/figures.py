@@ -152,7 +152,7 @@ def seams(args):
 def tile(args):
     folder = scene(args.work, SIDE, SIDE)
     lines = [f"### Tiling {SIDE} × {SIDE} pixels", "", *HEAD]
-    for name, ours, theirs in (("uncompressed", [], []),
+    for name, ours, theirs in (("uncompressed", ["--co", "COMPRESS=NONE"], []),
                                ("DEFLATE", ["--co", "COMPRESS=DEFLATE"], ["-co", "COMPRESS=DEFLATE"])):
         out, other = folder / "chips", folder / "retiled"
         clean = f"rm -rf '{out}' '{other}' && mkdir '{other}' && exec "

@@ -2,8 +2,8 @@
 
 use super::GdalArgs;
 use crate::value::{
-    DataSetChoice, EdgeChoice, ImageVariantChoice, LabelVariantChoice, TileFormat, split_by, split_shares,
-    tile_side,
+    DataSetChoice, EdgeChoice, ImageVariantChoice, KeyValue, LabelVariantChoice, TileFormat, key_value,
+    split_by, split_shares, tile_side,
 };
 use clap::Args;
 use seg_data::{Shares, SplitBy};
@@ -72,6 +72,9 @@ pub(crate) struct TileArgs {
     /// Format of chips
     #[arg(long, value_name = "FORMAT", default_value = "gtiff")]
     pub format: TileFormat,
+    /// GDAL creation option for image chips, such as COMPRESS=NONE; repeatable [default: COMPRESS=DEFLATE]
+    #[arg(long = "co", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub creation_options: Vec<KeyValue>,
     /// Leave out chips whose share of nodata is at least this, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "1.0", value_parser = share)]
     pub skip_nodata: f64,

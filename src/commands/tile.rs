@@ -61,6 +61,7 @@ fn job(args: &TileArgs, context: &Context) -> anyhow::Result<TileJob> {
             TileFormat::Gtiff => ChipFormat::GTiff,
             TileFormat::Png => ChipFormat::Png,
         },
+        creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
         skip_nodata: args.skip_nodata,
         threads: context.threads,
         out: args.out.clone(),

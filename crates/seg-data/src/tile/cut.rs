@@ -84,12 +84,18 @@ pub(crate) fn cut(
         source: Box::new(source),
     })?;
     let image = format!("{IMAGES}/{file}");
-    write(&out.part(&image), with_validity(raw, &patch.valid), &reference, job.format)?;
+    write(
+        &out.part(&image),
+        with_validity(raw, &patch.valid),
+        &reference,
+        job.format,
+        &job.creation_options,
+    )?;
     let label = ids.as_ref().map(|_| format!("{LABELS}/{file}"));
     let (mut histogram, mut ignored) = (BTreeMap::new(), None);
     if let (Some((ids, legend)), Some(label)) = (ids, &label) {
         (histogram, ignored) = count(&ids, legend);
-        write(&out.part(label), label_patch(ids, legend), &reference, job.format)?;
+        write(&out.part(label), label_patch(ids, legend), &reference, job.format, &[])?;
     }
     Ok(Cut {
         record: ChipRecord {
@@ -206,15 +212,41 @@ pub(crate) fn plain_band(index: BandIndex, dtype: DataType, block: Size) -> Band
     }
 }
 
-fn write(path: &Path, patch: RawPatch, reference: &GridReference, format: ChipFormat) -> Result<(), Error> {
-    let options: &[&str] = match format {
-        ChipFormat::GTiff => &["COMPRESS=DEFLATE"],
-        ChipFormat::Png => &[],
-    };
-    let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+/// The creation options of a chip: what was asked for, and how GeoTIFF is compressed where that is not.
+fn options(format: ChipFormat, asked: &[String]) -> Vec<String> {
+    let key = |option: &String| option.split('=').next().unwrap_or_default().to_ascii_uppercase();
+    let compressed = format == ChipFormat::Png || asked.iter().any(|option| key(option) == "COMPRESS");
+    let default = (!compressed).then(|| "COMPRESS=DEFLATE".to_owned());
+    asked.iter().cloned().chain(default).collect()
+}
+
+fn write(
+    path: &Path,
+    patch: RawPatch,
+    reference: &GridReference,
+    format: ChipFormat,
+    asked: &[String],
+) -> Result<(), Error> {
+    let options = options(format, asked);
     write_chip(path, patch, reference, format, &options).map_err(|source| Error::Raster {
         action: "write chip",
         name: path.display().to_string(),
         source: Box::new(source),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_comes_before_the_usual_compression() {
+        let of = |format, asked: &[&str]| {
+            options(format, &asked.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(of(ChipFormat::GTiff, &[]), ["COMPRESS=DEFLATE"]);
+        assert_eq!(of(ChipFormat::GTiff, &["compress=none"]), ["compress=none"]);
+        assert_eq!(of(ChipFormat::GTiff, &["TILED=YES"]), ["TILED=YES", "COMPRESS=DEFLATE"]);
+        assert_eq!(of(ChipFormat::Png, &["ZLEVEL=1"]), ["ZLEVEL=1"]);
+    }
 }

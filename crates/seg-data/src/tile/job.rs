@@ -30,6 +30,9 @@ pub struct TileJob {
     pub split: SplitRequest,
     /// What chips are written as.
     pub format: ChipFormat,
+    /// GDAL creation options of image chips, as `KEY=VALUE`; GeoTIFF is compressed with DEFLATE unless they say
+    /// otherwise. Labels are always compressed so, since other ways may change them.
+    pub creation_options: Vec<String>,
     /// A chip whose share of pixels without data is at least this is skipped: 1 skips only empty ones.
     pub skip_nodata: f64,
     /// How many threads work.

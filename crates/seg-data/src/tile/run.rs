@@ -41,6 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///         edge: EdgePolicy::Shift,
 ///         split: SplitRequest::default(),
 ///         format: ChipFormat::GTiff,
+///         creation_options: Vec::new(),
 ///         skip_nodata: 1.0,
 ///         threads: 4,
 ///         out: "chips".into(),

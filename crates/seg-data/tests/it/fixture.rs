@@ -101,6 +101,7 @@ impl Folder {
             edge: EdgePolicy::Shift,
             split: SplitRequest::default(),
             format: ChipFormat::GTiff,
+            creation_options: Vec::new(),
             skip_nodata: 1.0,
             threads: 2,
             out: self.path("chips"),
