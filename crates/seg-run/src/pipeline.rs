@@ -58,6 +58,8 @@ impl Drop for Alarm<'_> {
 
 /// How often a waiting stitcher looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(50);
+/// Tiles after which the heap is trimmed: it would grow, since buffers are taken in one thread and freed in another.
+const TRIM: u64 = 32;
 /// How long a batch waits for one more tile.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -261,6 +263,9 @@ impl<'a> ColumnStrip<'a> {
                 turn += 1;
                 if turn % self.columns.len() as u64 == 0 {
                     scratch.row_done()?;
+                }
+                if turn.is_multiple_of(TRIM) {
+                    seg_torch::trim_heap();
                 }
                 // Readers that have ended leave no one to take the credit.
                 let _ = credit.try_send(());
