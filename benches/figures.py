@@ -92,9 +92,8 @@ def probe(args):
     legend(folder)
     commands = {"rs-seg": infer(folder / "scene.tif", folder / "probe.pt", folder / "c.tif")}
     if args.peers:
-        (folder / "export.py").write_text((HERE / "peers/export_onnx.py").read_text())
-        run([args.peers, folder / "export.py", folder / "probe.pt", folder / "probe.onnx"])
         peers = HERE / "peers"
+        run([args.peers, peers / "export_onnx.py", folder / "probe.pt", folder / "probe.onnx"])
         commands["rasterio + torch"] = [args.peers, peers / "windows.py", folder / "scene.tif", folder / "probe.pt",
                                         folder / "w.tif"]
         commands["GeoDeep"] = [args.peers, peers / "geodeep_mask.py", folder / "scene.tif", folder / "probe.onnx",

@@ -1,6 +1,7 @@
 //! The command line of rs-seg: arguments, settings, messages and exit codes; the work is done in `crates/`.
 
 mod accelerator;
+mod checksum;
 mod cli;
 mod commands;
 mod context;

@@ -17,8 +17,6 @@ use std::path::Path;
 use std::time::Instant;
 
 const STAGES: [Stage; 2] = [Stage { name: "check", weight: 2.0 }, Stage { name: "eval", weight: 98.0 }];
-/// The side of the window where neither the user nor the model says one.
-const WINDOW: usize = 512;
 
 /// How long a test took.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -44,7 +42,7 @@ pub(crate) fn test_network(
     let chips = open(data, args.split.split(), &classes, model.card.input.bands, &settings)?
         .accepting(&model.card.input.dtypes);
     let excluded = excluded(&args.exclude, chips.legend())?;
-    let passes = passes(args, model.card.tile_px);
+    let passes = passes(args, model.card.tile_side());
     let predictions = args.save_predictions.as_ref().map(|folder| {
         let existing = match context.existing {
             Existing::Refuse => seg_data::Existing::Refuse,
@@ -88,8 +86,8 @@ pub(crate) fn test_network(
     Ok((report, Timing { seconds, patches_per_second: chips.len() as f64 / seconds }))
 }
 
-fn passes(args: &EvalArgs, tile: Option<usize>) -> Passes {
-    let sliding = SlidingWindow::of_side(args.window.or(tile).unwrap_or(WINDOW));
+fn passes(args: &EvalArgs, tile: usize) -> Passes {
+    let sliding = SlidingWindow::of_side(args.window.unwrap_or(tile));
     let sliding = SlidingWindow { stride: args.stride.unwrap_or(sliding.stride), ..sliding };
     match args.protocol {
         Some(ProtocolChoice::Single) => Passes::single(sliding),

@@ -19,8 +19,8 @@ use tch::Device;
 const ENOUGH: f64 = 0.999;
 /// Tiles that are compared.
 const TILES: usize = 8;
-/// The side of tiles where the network does not say one.
-const TILE: usize = 512;
+/// The side of the made-up scene.
+const SCENE: usize = 1024;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,14 +87,14 @@ pub(crate) fn check(
             raster.probe(Probe::Sample)?;
             Box::new(raster)
         }
-        None => Box::new(made_up_scene(card.input.bands, Size::square(2 * TILE), card.input.divide)),
+        None => Box::new(made_up_scene(card.input.bands, Size::square(SCENE), card.input.divide)),
     };
     // The made-up scene is in the model's units, whatever its type.
     let scaling = if image.is_some() { Scaling::Model } else { Scaling::Divide(card.input.divide) };
     let normalizer = Normalizer::new(scaling, &card.input, &mut *source)?;
     let half = network.at_precision(InferencePrecision::Bf16)?;
     let networks = [Network::new(network, normalizer.clone()), Network::new(half, normalizer)];
-    let side = card.tile_px.unwrap_or(TILE).next_multiple_of(card.input_multiple.max(1));
+    let side = card.tile_side().next_multiple_of(card.input_multiple.max(1));
     seg_torch::set_intra_op_threads(1);
     let found @ Agreement { pixels, seconds, .. } =
         agreement([&networks[0], &networks[1]], &mut *source, Size::square(side), TILES, observer)?;

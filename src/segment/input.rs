@@ -1,7 +1,7 @@
 //! What is read: rasters, the part of them that is wanted, and the grid that the outputs have.
 
 use super::Job;
-use super::opened::Opened;
+use super::opened::{BeforeReading, Opened};
 use super::view::View;
 use crate::diagnostic::Advice;
 use seg_gdal::{AreaOfInterest, Bounds, Crs, GridReference, Reach, ReadOptions, SelectedRaster};
@@ -56,14 +56,17 @@ pub(crate) fn crs_of(flag: &str, text: &str) -> Result<Crs, Advice> {
 }
 
 impl Input {
-    /// Opens what a job reads; `model_gsd` is the pixel size that the network learned from, in meters.
+    /// Opens what a job reads, and calls `before_reading` before any pixel is.
+    ///
+    /// `model_gsd` is the pixel size that the network learned from, in meters.
     pub(crate) fn open(
         job: &Job,
         model_gsd: Option<f64>,
         options: &ReadOptions,
+        before_reading: &mut BeforeReading<'_>,
         observer: &dyn Observer,
     ) -> anyhow::Result<Self> {
-        let native = Opened::open(&job.inputs, options)?;
+        let native = Opened::open(&job.inputs, options, before_reading)?;
         for note in native.notes() {
             observer.warning(&note.to_string());
         }

@@ -3,10 +3,8 @@
 use crate::diagnostic::Advice;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What the first entry says.
@@ -170,23 +168,6 @@ pub(crate) fn remove_own(path: &Path) {
     }
 }
 
-/// A file's size and SHA-256, in hexadecimal digits.
-pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<(u64, String)> {
-    let cannot = || format!("cannot read {}", path.display());
-    let mut file = fs::File::open(path).with_context(cannot)?;
-    let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
-    loop {
-        match file.read(&mut buffer).with_context(cannot)? {
-            0 => break,
-            count => {
-                hasher.update(&buffer[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
-    Ok((bytes, format!("{:x}", hasher.finalize())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,15 +186,5 @@ mod tests {
         assert!(Manifest::read(&classes).unwrap_err().to_string().contains("schema 99"));
         remove_own(&path_for(&classes));
         assert!(!path_for(&classes).exists());
-    }
-
-    #[test]
-    fn sums_are_those_of_sha256sum() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("abc");
-        fs::write(&path, "abc").unwrap();
-        let (bytes, sum) = sha256_of(&path).unwrap();
-        assert_eq!(bytes, 3);
-        assert_eq!(sum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -31,8 +31,8 @@ use crate::precision;
 use crate::value::PrecisionChoice;
 use anyhow::Context as _;
 use input::Input;
-use seg_gdal::{BandSelection, BlockCache, Crs, GeoRaster, GridReference, OutputFormat, ReadOptions};
-use seg_grid::{Blend, Observer, RasterSource, SeamReport};
+use seg_gdal::{BandSelection, BlockCache, Crs, OutputFormat, ReadOptions};
+use seg_grid::{Blend, Observer, RasterSource, SeamReport, SourceProfile};
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
 use seg_run::{
@@ -94,13 +94,7 @@ pub(crate) enum OnCancel {
 
 /// A raster and a network that were found to fit, and what will be done with them.
 pub(crate) struct Prepared {
-    pub source: Box<dyn RasterSource>,
-    /// The raster before anything was resampled or left out, where it lies, and its bands that are read.
-    pub original: Box<dyn RasterSource>,
-    pub own: GridReference,
-    pub bands: Vec<usize>,
-    /// The grid of the outputs.
-    pub reference: GridReference,
+    input: Input,
     pub legend: Legend,
     pub plan: Plan,
     pub footprint: Footprint,
@@ -146,19 +140,15 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     };
     let budget = job.max_memory.unwrap_or_else(|| seg_run::total_memory() / 2);
     let options = ReadOptions { bands, block_budget: (budget / 4).min(ReadOptions::default().block_budget) };
-    // GDAL looks at the limit once, before the first read; what cannot be opened is told below.
-    let wanted = match &job.inputs[..] {
-        [only] if job.t_srs.is_none() => GeoRaster::open(only, &options)
-            .map_or(MOST_CACHE, |raster| tiling::cache(raster.profile(), tiling::side(job, &card))),
-        _ => MOST_CACHE,
+    let mut cache = 0;
+    let mut before_reading = |raster: Option<&SourceProfile>| {
+        // What a warper reads for a row of tiles is not known before.
+        let raster = raster.filter(|_| job.t_srs.is_none());
+        let wanted = raster.map_or(MOST_CACHE, |raster| tiling::cache(raster, tiling::side(job, &card)));
+        cache = set_cache(wanted.min(budget / 8))?;
+        Ok(())
     };
-    let wanted = wanted.min(budget / 8);
-    let cache = match seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))? {
-        BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
-        // A share of the machine's memory; GDAL's own default is 5 %.
-        BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
-    };
-    let mut input = Input::open(job, card.input.gsd_m, &options, observer)?;
+    let mut input = Input::open(job, card.input.gsd_m, &options, &mut before_reading, observer)?;
     let normalizer = Normalizer::new(job.scaling, &card.input, &mut *input.original)?;
     for warning in fit::warnings(&card, job.pixel_size, &normalizer, &mut input)? {
         observer.warning(&warning);
@@ -174,7 +164,6 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         ("precision", format!("{precision:?}")),
     ];
     parameters.append(&mut input.parameters);
-    let Input { mut source, original, own, bands, reference, regrid, .. } = input;
     let build = seg_torch::build_info();
     parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));
     let network = network.at_precision(precision)?;
@@ -186,7 +175,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
             network.with_passes(passes)?
         }
     };
-    let Tiling { grid, blend, reach } = tiling::lay(job, &card, &network, &mut *source, observer)?;
+    let Tiling { grid, blend, reach } = tiling::lay(job, &card, &network, &mut *input.source, observer)?;
     parameters.push(("blend", format!("{blend:?}")));
     let overlap = tiling::overlap(&grid);
     notes.extend(reach.map(|reach| tiling::told(reach, overlap, blend)));
@@ -200,8 +189,8 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         _ => None,
     };
     let plan = Plan::new(&PlanRequest {
-        profile: source.profile(),
-        native: regrid.zip(source.native().map(RasterSource::profile)),
+        profile: input.source.profile(),
+        native: input.regrid.zip(input.source.native().map(RasterSource::profile)),
         grid,
         blend,
         classes: legend.len(),
@@ -214,73 +203,44 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         cache,
         columns: kept.as_deref(),
     })?;
-    Ok(Prepared {
-        source,
-        original,
-        own,
-        bands,
-        reference,
-        legend,
-        plan,
-        footprint,
-        reach,
-        precision,
-        notes,
-        card,
-        network,
-        key,
+    Ok(Prepared { input, legend, plan, footprint, reach, precision, notes, card, network, key })
+}
+
+/// Limits GDAL's cache, and tells what the limit is; GDAL looks at it once, before the first read.
+fn set_cache(wanted: u64) -> Result<u64, seg_gdal::Error> {
+    Ok(match seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))? {
+        BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
+        // A share of the machine's memory; GDAL's own default is 5 %.
+        BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
     })
 }
 
 /// Does what was planned.
 pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared {
-        source,
-        mut original,
-        own,
-        bands,
-        reference,
-        legend,
-        plan,
-        card,
-        network,
-        key,
-        precision,
-        ..
-    } = prepared;
+    let Prepared { mut input, legend, plan, card, network, key, precision, .. } = prepared;
     let files = OutputFiles::new(&job.outputs);
     let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
     let made = || -> anyhow::Result<Done> {
         work.begin(&key, &plan.columns)?;
         let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
-        let outcome = seg_run::predict(&network, &*source, &plan, &ids, &work, observer)?;
+        let outcome = seg_run::predict(&network, &*input.source, &plan, &ids, &work, observer)?;
         if outcome.not_a_number > 0 {
             let pixels = outcome.not_a_number;
             observer
                 .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
         }
-        let counted = files.assemble(job, &legend, &reference, &work, &plan, observer)?;
+        let counted = files.assemble(job, &legend, &input.reference, &work, &plan, observer)?;
         if job.area.is_some() && counted.pixels.iter().take(legend.len()).all(|&pixels| pixels == 0) {
             observer.warning("no pixel with data lies in the area: all of the output is nodata");
         }
         if let Some(path) = &job.outputs.preview {
-            files.stage(&preview::draw(&*source, &files.staged_classes(), &legend)?, path)?;
+            files.stage(&preview::draw(&*input.source, &files.staged_classes(), &legend)?, path)?;
         }
         match &job.outputs.manifest {
             Some(path) => {
-                let run = record::Run {
-                    job,
-                    card: &card,
-                    plan: &plan,
-                    key: &key,
-                    legend: &legend,
-                    precision,
-                    bands,
-                };
-                files.stage(
-                    &record::manifest(&run, &mut *original, &own, &counted, files.list()?)?.to_json()?,
-                    path,
-                )?;
+                let run =
+                    record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend, precision };
+                files.stage(&record::of_run(&run, &mut input, &counted, files.list()?)?.to_json()?, path)?;
             }
             // One that an earlier run left would speak of another raster.
             None => manifest::remove_own(&manifest::path_for(&job.outputs.classes)),

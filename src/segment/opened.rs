@@ -1,7 +1,7 @@
 //! One raster or several as they are, before anything is resampled or left out.
 
 use seg_gdal::{Error, GeoRaster, GridReference, Mosaic, Note, Probe, ReadOptions, Resampling};
-use seg_grid::RasterSource;
+use seg_grid::{RasterSource, SourceProfile};
 
 /// A raster, or several that are one.
 pub(super) enum Opened {
@@ -9,11 +9,22 @@ pub(super) enum Opened {
     Several(Box<Mosaic>),
 }
 
+/// What has to be done before the first pixel is read, given the raster where it is a single one.
+pub(super) type BeforeReading<'a> = dyn FnMut(Option<&SourceProfile>) -> Result<(), Error> + 'a;
+
 impl Opened {
-    /// Opens the rasters and reads a sample of each.
-    pub(super) fn open(names: &[String], options: &ReadOptions) -> Result<Self, Error> {
-        let [only] = names else { return Ok(Self::Several(Box::new(Mosaic::open(names, options)?))) };
+    /// Opens the rasters and reads a sample of each, after a call of `before_reading`.
+    pub(super) fn open(
+        names: &[String],
+        options: &ReadOptions,
+        before_reading: &mut BeforeReading<'_>,
+    ) -> Result<Self, Error> {
+        let [only] = names else {
+            before_reading(None)?;
+            return Ok(Self::Several(Box::new(Mosaic::open(names, options)?)));
+        };
         let mut raster = GeoRaster::open(only, options)?;
+        before_reading(Some(raster.profile()))?;
         raster.probe(Probe::Sample)?;
         Ok(Self::One(Box::new(raster)))
     }

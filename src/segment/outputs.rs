@@ -1,9 +1,13 @@
 use super::Job;
-use super::manifest::{OutputFile, sha256_of};
+use super::manifest::OutputFile;
 use super::tile_tally::{TileTally, Tiles};
+use crate::checksum::sha256_of;
 use anyhow::Context as _;
 use ndarray::Axis;
-use seg_gdal::{ClassEntry, Content, GridReference, RasterSpec, RasterWriter, Written};
+use seg_gdal::{
+    BandIndex, BandSelection, ClassEntry, Content, GeoRaster, GridReference, RasterSpec, RasterWriter,
+    ReadOptions, Written,
+};
 use seg_grid::{Block, IoError, Layer, Observer, RasterSink, Window};
 use seg_label::Legend;
 use seg_run::{NODATA, Output, Plan, ProbabilityType, WorkFolder};
@@ -193,6 +197,13 @@ impl<'a> OutputFiles<'a> {
             }
         }
     }
+}
+
+/// Opens a class raster.
+pub(super) fn open_classes(path: &Path) -> Result<GeoRaster, seg_gdal::Error> {
+    let options =
+        ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
+    GeoRaster::open(&path.to_string_lossy(), &options)
 }
 
 /// A temporary name in the folder of the final one.

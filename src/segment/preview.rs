@@ -1,5 +1,5 @@
+use super::outputs::open_classes;
 use ndarray::{Axis, Zip, s};
-use seg_gdal::{BandIndex, BandSelection, GeoRaster, ReadOptions};
 use seg_grid::{RasterSource, Window};
 use seg_label::Legend;
 use seg_report::{PANEL_SIDE, Preview, preview_png, stretch};
@@ -15,9 +15,7 @@ pub(super) fn draw(source: &dyn RasterSource, classes: &Path, legend: &Legend) -
     let shown: Vec<usize> = if image.values.dim().0 >= 3 { vec![0, 1, 2] } else { vec![0, 0, 0] };
     let rgb = image.values.select(Axis(0), &shown); // (3, H, W)
     let rgb = stretch(&rgb.view(), &image.valid.view());
-    let options =
-        ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
-    let mut classes = GeoRaster::open(&classes.to_string_lossy(), &options)?;
+    let mut classes = open_classes(classes)?;
     let read = classes.read_decimated(window, small)?; // (1, H, W)
     let mut ids = read.values.slice(s![0, .., ..]).mapv(|id| id as u8); // (H, W)
     Zip::from(&mut ids).and(&read.valid).for_each(|id, &valid| {

@@ -1,9 +1,9 @@
-use super::manifest::{ClassPixels, Grid, Input, Manifest, Model, OutputFile, Software};
+use super::input::Input;
+use super::manifest::{self, ClassPixels, Grid, Manifest, Model, OutputFile, Software};
 use super::outputs::Counted;
 use super::{Job, flags, report, sampled};
 use crate::value::DeviceArg;
-use seg_gdal::GridReference;
-use seg_grid::{RasterSource, Window};
+use seg_grid::Window;
 use seg_label::Legend;
 use seg_nn::{InferencePrecision, ModelCard};
 use seg_run::{Plan, RunKey};
@@ -16,18 +16,15 @@ pub(crate) struct Run<'a> {
     pub key: &'a RunKey,
     pub legend: &'a Legend,
     pub precision: InferencePrecision,
-    /// The bands read, counted from 1.
-    pub bands: Vec<usize>,
 }
 
 /// Parts of a run's key that have a better place, or do not decide the classes.
 const ELSEWHERE: [&str; 3] = ["input", "model", "outputs"];
 
 /// Writes down all that made the outputs.
-pub(crate) fn manifest(
+pub(crate) fn of_run(
     run: &Run<'_>,
-    source: &mut dyn RasterSource,
-    own: &GridReference,
+    input: &mut Input,
     counted: &Counted,
     outputs: Vec<OutputFile>,
 ) -> anyhow::Result<Manifest> {
@@ -44,7 +41,7 @@ pub(crate) fn manifest(
         kind,
         schema,
         software: software(run.job, run.precision),
-        input: input(run.job, source, own, run.bands.clone())?,
+        input: of_input(run.job, input)?,
         model: Model {
             name: run.job.model.to_string(),
             title: run.card.name.clone(),
@@ -74,22 +71,17 @@ pub(crate) fn software(job: &Job, precision: InferencePrecision) -> Software {
 }
 
 /// The raster that is read.
-pub(crate) fn input(
-    job: &Job,
-    source: &mut dyn RasterSource,
-    own: &GridReference,
-    bands: Vec<usize>,
-) -> anyhow::Result<Input> {
-    let fingerprint = sampled::fingerprint(source)?;
-    let profile = source.profile();
+pub(crate) fn of_input(job: &Job, input: &mut Input) -> anyhow::Result<manifest::Input> {
+    let fingerprint = sampled::fingerprint(&mut *input.original)?;
+    let (profile, own) = (input.original.profile(), &input.own);
     let Window { width, height, .. } = Window::whole(profile.size);
-    Ok(Input {
+    Ok(manifest::Input {
         name: profile.name.clone(),
         files: job.inputs.clone(),
         fingerprint,
         width,
         height,
-        bands,
+        bands: input.bands.clone(),
         data_type: profile.dtype.to_string(),
         crs: own.crs.as_ref().map(ToString::to_string),
         crs_wkt: own.crs.as_ref().map(|crs| crs.wkt().to_owned()),

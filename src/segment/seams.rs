@@ -1,4 +1,4 @@
-use seg_gdal::{BandIndex, BandSelection, GeoRaster, ReadOptions};
+use super::outputs::open_classes;
 use seg_grid::{RasterSource, SeamReport, Seams, TileGrid, Window};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -8,23 +8,13 @@ const ROWS: usize = 512;
 
 /// Counts changes of class along tile lines and elsewhere, in a finished class raster.
 pub(super) fn check(classes: &Path, grid: &TileGrid) -> anyhow::Result<SeamReport> {
-    let options =
-        ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
-    let mut raster = GeoRaster::open(&classes.to_string_lossy(), &options)?;
+    let mut raster = open_classes(classes)?;
     let size = raster.profile().size;
     let mut seams = Seams::new(grid, seg_run::NODATA);
-    let mut row = Vec::with_capacity(size.width);
     for y in (0..size.height).step_by(ROWS) {
         let window = Window { x: 0, y, width: size.width, height: ROWS.min(size.height - y) };
-        // Rows without a class are rows of nodata.
-        let patch = raster.read(window)?;
-        for line in 0..window.height {
-            row.clear();
-            row.extend((0..size.width).map(|x| match &patch {
-                Some(patch) if patch.valid[[line, x]] => patch.values[[0, line, x]] as u8,
-                _ => seg_run::NODATA,
-            }));
-            seams.row(&row);
+        for row in seg_run::read_ids(&mut raster, window)?.outer_iter() {
+            seams.row(row.as_slice().unwrap_or_default());
         }
     }
     Ok(seams.report())

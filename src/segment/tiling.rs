@@ -25,15 +25,12 @@ pub(super) struct Tiling {
     pub reach: Option<Reach>,
 }
 
-/// The side of tiles where neither the user nor the model says one.
-pub(super) const TILE: usize = 512;
-
 /// Pixels by which tiles overlap where the user does not say.
 const USUAL: usize = 128;
 
 /// The side of tiles before it is rounded up to the network's multiple.
 pub(super) fn side(job: &Job, card: &ModelCard) -> usize {
-    job.tile.or(card.tile_px).unwrap_or(TILE)
+    job.tile.unwrap_or_else(|| card.tile_side())
 }
 
 /// Bytes of the decoded blocks that a row of tiles touches: with room for them, each is decoded once for the row.

@@ -1,10 +1,12 @@
 //! Whether a class raster is what its manifest says.
 
-use super::manifest::{Input, Manifest, Software, sha256_of};
+use super::manifest::{Input, Manifest, Software};
+use super::outputs::open_classes;
 use super::{Job, Prepared, prepare, record};
+use crate::checksum::sha256_of;
 use crate::diagnostic::Advice;
 use crate::value::Sample;
-use seg_gdal::{BandIndex, BandSelection, Crs, GeoRaster, ReadOptions};
+use seg_gdal::Crs;
 use seg_grid::{Observer, RasterSource as _, Size};
 use seg_run::{Comparison, Fresh, WorkFolder};
 use serde::Serialize;
@@ -71,12 +73,9 @@ pub(crate) fn verify(job: &Job, claim: &Claim<'_>, observer: &dyn Observer) -> a
     for what in &differs {
         observer.warning(&format!("{what}: classes may differ for that alone"));
     }
-    let Prepared { source, reference, legend, plan, network, key, .. } = prepared;
-    let one = BandSelection::Explicit(vec![BandIndex::FIRST]);
-    let found = GeoRaster::open(
-        &claim.classes.to_string_lossy(),
-        &ReadOptions { bands: one, ..ReadOptions::default() },
-    )?;
+    let Prepared { input: super::input::Input { source, reference, .. }, legend, plan, network, key, .. } =
+        prepared;
+    let found = open_classes(claim.classes)?;
     let (size, expected) = (found.profile().size, reference.size);
     if size != expected {
         let what = format!("{} has {size} pixels, its manifest {expected}", claim.classes.display());
@@ -125,7 +124,7 @@ fn differences(job: &Job, prepared: &mut Prepared, claim: &Claim<'_>) -> anyhow:
     let manifest = claim.manifest;
     let mut differs = Vec::new();
     let mut skipped = TOLD_OTHERWISE.to_vec();
-    let input = record::input(job, &mut *prepared.original, &prepared.own, prepared.bands.clone())?;
+    let input = record::of_input(job, &mut prepared.input)?;
     if let Some(what) = other_input(&manifest.input, &input) {
         if claim.input == Named::ByManifest || sides(&input) != sides(&manifest.input) {
             let hint = "--input says where the raster of that run lies now";

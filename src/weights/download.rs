@@ -1,5 +1,6 @@
 //! A file out of the net: taken up where an earlier try ended, and whole or not there.
 
+use crate::checksum::{digits, sha256_of};
 use crate::diagnostic::Advice;
 use anyhow::Context as _;
 use seg_grid::{Observer, Progress};
@@ -41,11 +42,8 @@ pub(crate) fn look(download: &Download) -> anyhow::Result<Option<Fetched>> {
     if !download.out.is_file() {
         return Ok(None);
     }
-    let mut hasher = Sha256::new();
-    let bytes = File::open(download.out)
-        .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .with_context(|| format!("cannot read {}", download.out.display()))?;
-    Ok((digits(hasher) == download.sha256).then_some(Fetched::Present { bytes }))
+    let (bytes, sum) = sha256_of(download.out)?;
+    Ok((sum == download.sha256).then_some(Fetched::Present { bytes }))
 }
 
 /// Downloads the file to a partial one beside it, which takes its name when its checksum is right.
@@ -292,8 +290,4 @@ fn ask(url: &str, from: u64) -> anyhow::Result<Response<Body>> {
 fn range_start(response: &Response<Body>) -> Option<u64> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
-}
-
-fn digits(hasher: Sha256) -> String {
-    format!("{:x}", hasher.finalize())
 }

@@ -26,6 +26,16 @@ pub struct ModelCard {
     pub seen: Vec<SeenBand>,
 }
 
+/// The side of tiles of networks that name none.
+const TILE_SIDE: usize = 512;
+
+impl ModelCard {
+    /// The side of the tiles to give to the network, in pixels: those that it was made for, or 512.
+    pub fn tile_side(&self) -> usize {
+        self.tile_px.unwrap_or(TILE_SIDE)
+    }
+}
+
 /// One class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

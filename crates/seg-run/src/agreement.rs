@@ -1,5 +1,6 @@
+use crate::finish::Best;
 use crate::{Error, Network};
-use ndarray::{Array3, Axis};
+use ndarray::Array3;
 use seg_grid::{MemoryRaster, Observer, RasterSource, Size, Window};
 use std::time::{Duration, Instant};
 
@@ -48,19 +49,16 @@ pub fn agreement(
         };
         let Some(mut patch) = source.read(window)? else { continue };
         networks[0].normalize(&mut patch);
-        let mut scores: Vec<Array3<f32>> = Vec::with_capacity(2);
+        let mut classes = Vec::with_capacity(2);
         for (network, seconds) in networks.iter().zip(&mut found.seconds) {
             let start = Instant::now();
-            scores.push(network.one(&patch)?); // (K, H, W)
+            let scores = network.one(&patch)?; // (K, H, W)
             *seconds += start.elapsed();
+            classes.push(Best::of(&scores.view()).index); // (K, H, W) -> (H, W)
         }
-        for ((y, x), _) in patch.valid.indexed_iter().filter(|(_, valid)| **valid) {
-            let best = |scores: &Array3<f32>| {
-                let pixel = scores.index_axis(Axis(1), y).index_axis_move(Axis(1), x).to_owned(); // (K)
-                (0..pixel.len()).max_by(|&a, &b| pixel[a].total_cmp(&pixel[b]))
-            };
+        for (at, _) in patch.valid.indexed_iter().filter(|(_, valid)| **valid) {
             found.pixels += 1;
-            found.equal += u64::from(best(&scores[0]) == best(&scores[1]));
+            found.equal += u64::from(classes[0][at] == classes[1][at]);
         }
     }
     Ok(found)

@@ -1,4 +1,4 @@
-use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use seg_grid::{Block, Finished, Layer};
 
 /// The id of pixels without a measurement in every byte output.
@@ -80,22 +80,7 @@ pub struct Values {
 pub fn values(output: Output, finished: &Finished, valid: &ArrayView2<'_, bool>, ids: &[u8]) -> Values {
     let scores = &finished.scores; // (K, H, W)
     let (k, h, w) = scores.dim();
-    let mut best = Array2::<f32>::from_elem((h, w), f32::NEG_INFINITY); // (H, W)
-    let mut second = best.clone();
-    let mut index = Array2::<u8>::zeros((h, w));
-    for (class, plane) in scores.outer_iter().enumerate() {
-        let places = best.iter_mut().zip(second.iter_mut()).zip(index.iter_mut());
-        for (&score, ((best, second), index)) in plane.iter().zip(places) {
-            // A NaN stays: it compares false with everything that follows. Ties go to the lower id.
-            if score > *best || score.is_nan() {
-                *second = *best;
-                *best = score;
-                *index = class as u8;
-            } else if score > *second {
-                *second = score;
-            }
-        }
-    }
+    let Best { score: best, second, index } = Best::of(&scores.view());
     let usable = Array2::from_shape_fn((h, w), |at| valid[at] && best[at].is_finite()); // (H, W)
     let not_a_number =
         valid.iter().zip(&usable).filter(|(valid, usable)| **valid && !**usable).count() as u64;
@@ -128,6 +113,38 @@ pub fn values(output: Output, finished: &Finished, valid: &ArrayView2<'_, bool>,
         }
     };
     Values { block, not_a_number }
+}
+
+/// The best class of each pixel, (H, W) each.
+pub(crate) struct Best {
+    score: Array2<f32>,
+    second: Array2<f32>,
+    /// Its place in the network's order.
+    pub(crate) index: Array2<u8>,
+}
+
+impl Best {
+    /// Of scores (K, H, W).
+    pub(crate) fn of(scores: &ArrayView3<'_, f32>) -> Self {
+        let (_, h, w) = scores.dim();
+        let mut best = Array2::<f32>::from_elem((h, w), f32::NEG_INFINITY); // (H, W)
+        let mut second = best.clone();
+        let mut index = Array2::<u8>::zeros((h, w));
+        for (class, plane) in scores.outer_iter().enumerate() {
+            let places = best.iter_mut().zip(second.iter_mut()).zip(index.iter_mut());
+            for (&score, ((best, second), index)) in plane.iter().zip(places) {
+                // A NaN stays: it compares false with everything that follows. Ties go to the lower id.
+                if score > *best || score.is_nan() {
+                    *second = *best;
+                    *best = score;
+                    *index = class as u8;
+                } else if score > *second {
+                    *second = score;
+                }
+            }
+        }
+        Self { score: best, second, index }
+    }
 }
 
 fn byte(probability: f32) -> u8 {

@@ -29,6 +29,8 @@ mod scratch;
 mod strip;
 mod strip_rows;
 mod tensor;
+#[cfg(test)]
+mod testing;
 
 pub use agreement::{Agreement, agreement, made_up_scene};
 pub use assemble::assemble;
@@ -43,4 +45,4 @@ pub use passes::{BadPasses, PassError, Passes, SlidingWindow, Turns, scaled};
 pub use pipeline::{Outcome, predict};
 pub use plan::{Batch, BudgetLine, Overlap, Plan, PlanRequest};
 pub use reach::Reach;
-pub use recompute::{Claim, Comparison, Difference, check_all, check_tiles, sample_tiles};
+pub use recompute::{Claim, Comparison, Difference, check_all, check_tiles, read_ids, sample_tiles};

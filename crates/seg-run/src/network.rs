@@ -4,6 +4,7 @@ use ndarray::{Array3, Array4, Axis};
 use seg_grid::{Patch, Size};
 use seg_nn::SegModel;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tch::Tensor;
 
 /// A network as one worker uses it: patches in, probabilities out.
 pub struct Network {
@@ -51,13 +52,42 @@ impl Network {
 
     /// Probabilities (K, H, W) of each normalized patch; `batch` images go through at once, the missing ones are zeros.
     /// Several passes end early where `stop` says so.
-    ///
-    /// This is the one place where a panic from within an operator is caught.
     pub(crate) fn probabilities(
         &self,
         patches: &[&Array3<f32>],
         batch: usize,
         stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Array3<f32>>, Error> {
+        self.run(patches, batch, |input| match &self.passes {
+            None => Ok(self.model.forward(input)?.into_probabilities()?), // (B, C, H, W) -> (B, K, H, W)
+            Some(passes) => passes.probabilities(&*self.model, input, stop), // (B, C, H, W) -> (B, K, H, W)
+        })
+    }
+
+    /// Bands of its input.
+    pub(crate) fn bands(&self) -> usize {
+        self.model.bands()
+    }
+
+    /// What a normalized patch (C, H, W) is scored, before the soft-max where there is one: (K, H, W).
+    pub(crate) fn scores(&self, patch: &Array3<f32>) -> Result<Array3<f32>, Error> {
+        let scores = if self.passes.is_some() {
+            self.probabilities(&[patch], 1, &|| false)
+        } else {
+            // (1, C, H, W) -> (1, K, H, W)
+            self.run(&[patch], 1, |input| Ok(self.model.forward(input)?.tensor().shallow_clone()))
+        };
+        Ok(scores?.pop().unwrap_or_default())
+    }
+
+    /// What `compute` makes of normalized patches of one size, (B, C, H, W) to (B, K, H, W), patch by patch.
+    ///
+    /// This is the one place where a panic from within an operator is caught.
+    fn run(
+        &self,
+        patches: &[&Array3<f32>],
+        batch: usize,
+        compute: impl Fn(&Tensor) -> Result<Tensor, PassError>,
     ) -> Result<Vec<Array3<f32>>, Error> {
         let what = || {
             let (bands, height, width) = patches.first().map_or((0, 0, 0), |patch| patch.dim());
@@ -77,10 +107,7 @@ impl Network {
                 tensor::to_tensor(&stack.view(), self.model.device()) // (B, C, H, W)
             };
             let input = input.map_err(seg_nn::Error::from)?;
-            let scores = match &self.passes {
-                None => tch::no_grad(|| self.model.forward(&input)?.into_probabilities())?, // (B, K, H, W)
-                Some(passes) => tch::no_grad(|| passes.probabilities(&*self.model, &input, stop))?, // (B, K, H, W)
-            };
+            let scores = tch::no_grad(|| compute(&input))?; // (B, K, H, W)
             let read = |error: tch::TchError| seg_nn::Error::Compute {
                 action: "read the scores",
                 reason: error.to_string(),
@@ -107,35 +134,6 @@ impl Network {
                 Err(Error::NetworkPanic { what: what(), reason })
             }
         }
-    }
-
-    /// Bands of its input.
-    pub(crate) fn bands(&self) -> usize {
-        self.model.bands()
-    }
-
-    /// What a normalized patch (C, H, W) is scored, before the soft-max where there is one: (K, H, W).
-    pub(crate) fn scores(&self, patch: &Array3<f32>) -> Result<Array3<f32>, Error> {
-        let (c, h, w) = patch.dim();
-        let failed = |source: seg_nn::Error| Error::Network {
-            what: format!("a tile of {w} x {h} pixels and {c} bands"),
-            source: Box::new(source),
-        };
-        if self.passes.is_some() {
-            let mut all = self.probabilities(&[patch], 1, &|| false)?;
-            return Ok(all.pop().unwrap_or_default());
-        }
-        let run = || -> Result<Array3<f32>, seg_nn::Error> {
-            let image = patch.view().insert_axis(Axis(0)); // (1, C, H, W)
-            let input = tensor::to_tensor(&image, self.model.device())?; // (1, C, H, W)
-            let scores = tch::no_grad(|| self.model.forward(&input))?;
-            let scores = seg_torch::download(scores.tensor())?; // (1, K, H, W)
-            tensor::to_array(&scores, 0).map_err(|error| seg_nn::Error::Compute {
-                action: "read the scores",
-                reason: error.to_string(),
-            })
-        };
-        run().map_err(failed)
     }
 
     /// Probabilities of a single normalized patch.

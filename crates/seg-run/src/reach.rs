@@ -1,5 +1,6 @@
 //! How far a network looks, and the overlap that follows from it.
 
+use crate::finish::Best;
 use crate::{Error, Network};
 use ndarray::{Array2, Array3, Axis, s};
 use seg_grid::{Observer, Patch, RasterSource, Size, Window};
@@ -136,14 +137,10 @@ fn disagreement(
     Ok(Reach::Tile { halo, changed: beyond(halo) })
 }
 
-fn classes(network: &Network, mut patch: Patch) -> Result<Array2<usize>, Error> {
+fn classes(network: &Network, mut patch: Patch) -> Result<Array2<u8>, Error> {
     network.normalize(&mut patch);
     let scores = network.one(&patch)?; // (K, H, W)
-    let (k, h, w) = scores.dim();
-    let best = |at: (usize, usize)| {
-        (0..k).max_by(|&a, &b| scores[[a, at.0, at.1]].total_cmp(&scores[[b, at.0, at.1]])).unwrap_or(0)
-    };
-    Ok(Array2::from_shape_fn((h, w), best))
+    Ok(Best::of(&scores.view()).index) // (K, H, W) -> (H, W)
 }
 
 /// Noise from -1 to 1, the same for the same seed.

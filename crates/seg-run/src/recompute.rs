@@ -263,8 +263,11 @@ impl RasterSink for Against {
     }
 }
 
-/// The ids of a window of a class raster, (H, W).
-fn read_ids(found: &mut dyn RasterSource, window: Window) -> Result<Array2<u8>, IoError> {
+/// The ids of a window of a class raster, (H, W); 255 where there is none.
+///
+/// # Errors
+/// If the raster cannot be read.
+pub fn read_ids(found: &mut dyn RasterSource, window: Window) -> Result<Array2<u8>, IoError> {
     let mut ids = Array2::from_elem((window.height, window.width), NODATA); // (H, W)
     if let Some(patch) = found.read(window)? {
         let values = patch.values.index_axis_move(ndarray::Axis(0), 0); // (1, H, W) -> (H, W)

@@ -72,7 +72,7 @@ pub(super) fn plugin_metadata(card: &ModelCard) -> String {
     let mut keys = vec![
         ("model_type", json!("Segmentor")),
         ("class_names", Value::Object(names)),
-        ("tiles_size", json!(card.tile_px.unwrap_or(512))),
+        ("tiles_size", json!(card.tile_side())),
         ("tiles_overlap", json!(OVERLAP_PERCENT)),
         ("standardization_mean", json!(vec![0.0; bands])),
         ("standardization_std", json!(vec![1.0 / 255.0; bands])),
@@ -88,9 +88,9 @@ pub(super) fn plugin_metadata(card: &ModelCard) -> String {
 
 /// The properties of STAC's machine learning model extension, as an item without place and time.
 pub(super) fn mlm(card: &ModelCard, checkpoint: &Checkpoint, out: &Path) -> Result<String, Error> {
-    let facts = describe(&checkpoint.config, card.tile_px.unwrap_or(512))?;
+    let facts = describe(&checkpoint.config, card.tile_side())?;
     let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let tile = card.tile_px.unwrap_or(512);
+    let tile = card.tile_side();
     let classes: Vec<_> = card
         .classes
         .iter()

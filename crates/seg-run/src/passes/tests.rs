@@ -1,7 +1,7 @@
 //! Passes of networks whose answers are known.
 
 use super::*;
-use seg_nn::InferencePrecision;
+use crate::testing::Toy;
 use tch::Device;
 
 /// What a network does to its input.
@@ -15,38 +15,17 @@ enum Habit {
     Copies,
 }
 
-impl SegModel for Habit {
-    fn forward(&self, xs: &Tensor) -> Result<Scores, seg_nn::Error> {
-        let mut xs = xs.shallow_clone();
-        Ok(Scores::Probabilities(match self {
-            Self::LooksLeft => (&xs + xs.roll([1], [3])) * 0.5,
-            Self::WritesInput => xs.f_mul_scalar_(0.5).unwrap(),
-            Self::Copies => xs * 0.5,
-        }))
-    }
-
-    fn num_classes(&self) -> usize {
-        2
-    }
-
-    fn bands(&self) -> usize {
-        2
-    }
-
-    fn input_multiple(&self) -> usize {
-        1
-    }
-
-    fn fork(&self) -> Box<dyn SegModel> {
-        Box::new(*self)
-    }
-
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
-
-    fn at_precision(&self, _: InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
-        Ok(self.fork())
+impl Habit {
+    fn network(self) -> impl SegModel {
+        let answer = move |xs: &Tensor| {
+            let mut xs = xs.shallow_clone();
+            Scores::Probabilities(match self {
+                Self::LooksLeft => (&xs + xs.roll([1], [3])) * 0.5,
+                Self::WritesInput => xs.f_mul_scalar_(0.5).unwrap(),
+                Self::Copies => xs * 0.5,
+            })
+        };
+        Toy { channels: 2, multiple: 1, answer }
     }
 }
 
@@ -64,12 +43,15 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
 
 #[test]
 fn all_eight_turns_look_to_all_sides_alike() {
-    let seen = passes(Turns::D4, &[1.0], 100).probabilities(&Habit::LooksLeft, &image(), &|| false).unwrap();
+    let seen = passes(Turns::D4, &[1.0], 100)
+        .probabilities(&Habit::LooksLeft.network(), &image(), &|| false)
+        .unwrap();
     let xs = image();
     let roll = |by: i64, axis: i64| xs.roll([by], [axis]);
     let around = (roll(1, 3) + roll(-1, 3) + roll(1, 2) + roll(-1, 2)) * 0.125; // (B, C, H, W)
     assert!(largest_difference(&seen, &(&xs * 0.5 + around)) < 1e-6);
-    let flipped = passes(Turns::Flip, &[1.0], 100).probabilities(&Habit::LooksLeft, &xs, &|| false).unwrap();
+    let flipped =
+        passes(Turns::Flip, &[1.0], 100).probabilities(&Habit::LooksLeft.network(), &xs, &|| false).unwrap();
     let beside = (xs.roll([1], [3]) + xs.roll([-1], [3])) * 0.25; // (B, C, H, W)
     assert!(largest_difference(&flipped, &(&xs * 0.5 + beside)) < 1e-6);
     assert_eq!((Turns::D4.names().len(), passes(Turns::D4, &[0.5, 1.0], 4).count()), (8, 16));
@@ -79,8 +61,8 @@ fn all_eight_turns_look_to_all_sides_alike() {
 fn a_network_that_writes_into_its_input_changes_nothing() {
     for how in [passes(Turns::Flip, &[1.0, 0.5], 100), passes(Turns::D4, &[1.0], 4)] {
         let xs = image();
-        let writes = how.probabilities(&Habit::WritesInput, &xs, &|| false).unwrap();
-        let copies = how.probabilities(&Habit::Copies, &image(), &|| false).unwrap();
+        let writes = how.probabilities(&Habit::WritesInput.network(), &xs, &|| false).unwrap();
+        let copies = how.probabilities(&Habit::Copies.network(), &image(), &|| false).unwrap();
         assert_eq!(writes, copies);
         assert_eq!(xs, image());
     }
@@ -88,6 +70,6 @@ fn a_network_that_writes_into_its_input_changes_nothing() {
 
 #[test]
 fn whoever_stops_is_told_so() {
-    let stopped = passes(Turns::D4, &[1.0], 4).probabilities(&Habit::Copies, &image(), &|| true);
+    let stopped = passes(Turns::D4, &[1.0], 4).probabilities(&Habit::Copies.network(), &image(), &|| true);
     assert!(matches!(stopped, Err(PassError::Stopped)));
 }

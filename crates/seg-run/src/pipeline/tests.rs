@@ -4,40 +4,20 @@ mod regridded;
 
 use super::*;
 use crate::journal::{Fresh, RunKey};
-use crate::{Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Scaling, assemble};
-use seg_grid::{Blend, Block, Layer, MemoryRaster, Silent, Size};
-use seg_nn::{InputSpec, Logits, Scores, SegModel};
+use crate::testing::{Toy, input};
+use crate::{
+    Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Reach, Scaling, assemble,
+};
+use seg_grid::{Blend, Block, Layer, MemoryRaster, Regrid, Silent, Size, SourceProfile};
+use seg_nn::{InputSpec, Logits, Scores};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use tch::{Device, Kind, Tensor};
 
 /// Sees 5 x 5 pixels and adds a little of the tile's mean, so that tiles disagree where they overlap.
-struct Blur;
-
-impl SegModel for Blur {
-    fn forward(&self, xs: &Tensor) -> Result<Scores, seg_nn::Error> {
-        let near = xs.avg_pool2d([5, 5], [1, 1], [2, 2], false, true, None); // (B, 3, H, W)
-        Ok(Scores::Logits(Logits(near + xs.mean_dim([2_i64, 3].as_slice(), true, Kind::Float))))
-    }
-    fn num_classes(&self) -> usize {
-        3
-    }
-    fn bands(&self) -> usize {
-        3
-    }
-    fn input_multiple(&self) -> usize {
-        4
-    }
-    fn fork(&self) -> Box<dyn SegModel> {
-        Box::new(Self)
-    }
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
-
-    fn at_precision(&self, _: seg_nn::InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
-        Ok(self.fork())
-    }
+fn blur(xs: &Tensor) -> Scores {
+    let near = xs.avg_pool2d([5, 5], [1, 1], [2, 2], false, true, None); // (B, 3, H, W)
+    Scores::Logits(Logits(near + xs.mean_dim([2_i64, 3].as_slice(), true, Kind::Float)))
 }
 
 const RASTER: Size = Size { width: 620, height: 1100 };
@@ -72,28 +52,21 @@ pub(crate) fn key() -> RunKey {
 /// A raster, and a network that has learned nothing of it.
 pub(crate) fn scene_and_network() -> Result<(MemoryRaster, Network), Error> {
     let mut scene = scene();
-    let input = InputSpec {
-        bands: 3,
-        divide: 255.0,
-        mean: vec![0.5; 3],
-        std: vec![0.2; 3],
-        gsd_m: None,
-        dtypes: vec!["uint8".to_owned()],
-        fill: Vec::new(),
-    };
+    let input = InputSpec { divide: 255.0, dtypes: vec!["uint8".to_owned()], ..input(3, 0.5, 0.2) };
     let normalizer = Normalizer::new(Scaling::Model, &input, &mut scene)?;
-    Ok((scene, Network::new(Box::new(Blur), normalizer)))
+    Ok((scene, Network::new(Box::new(Toy { channels: 3, multiple: 4, answer: blur }), normalizer)))
 }
 
 pub(crate) fn plan(
     scene: &MemoryRaster,
+    native: Option<(Regrid, &SourceProfile)>,
     setting: &Setting,
     outputs: &[Output],
     columns: Option<&[Range<usize>]>,
 ) -> Result<Plan, Error> {
     Plan::new(&PlanRequest {
         profile: scene.profile(),
-        native: None,
+        native,
         grid: Plan::lay_tiles(scene.profile(), 128, Overlap::Pixels(36), 4)?,
         blend: Blend::Hann,
         classes: 3,
@@ -117,7 +90,7 @@ pub(crate) fn segment(
     let (scene, network) = scene_and_network()?;
     let work = WorkFolder::open(folder.to_path_buf(), &key(), fresh)?;
     let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
-    let plan = plan(&scene, setting, &OUTPUTS, kept.as_deref())?;
+    let plan = plan(&scene, None, setting, &OUTPUTS, kept.as_deref())?;
     work.begin(&key(), &plan.columns)?;
     let outcome = predict(&network, &scene, &plan, &[0, 1, 2], &work, observer)?;
     let mut out = scene.clone();
@@ -219,44 +192,15 @@ fn a_run_that_differs_is_not_resumed() {
 
 #[test]
 fn a_failing_network_ends_the_run_with_its_reason() {
-    struct Breaks;
-    impl SegModel for Breaks {
-        fn forward(&self, _: &Tensor) -> Result<Scores, seg_nn::Error> {
-            // As tch does inside an operator that has no room.
-            std::panic::panic_any("not enough memory: you tried to allocate 1 GB".to_owned())
-        }
-        fn num_classes(&self) -> usize {
-            3
-        }
-        fn bands(&self) -> usize {
-            3
-        }
-        fn input_multiple(&self) -> usize {
-            1
-        }
-        fn fork(&self) -> Box<dyn SegModel> {
-            Box::new(Self)
-        }
-        fn device(&self) -> Device {
-            Device::Cpu
-        }
-
-        fn at_precision(&self, _: seg_nn::InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
-            Ok(self.fork())
-        }
-    }
-    let input = InputSpec {
-        bands: 3,
-        divide: 1.0,
-        mean: vec![0.0; 3],
-        std: vec![1.0; 3],
-        gsd_m: None,
-        dtypes: Vec::new(),
-        fill: Vec::new(),
+    // As tch does inside an operator that has no room.
+    let answer = |_: &Tensor| -> Scores {
+        std::panic::panic_any("not enough memory: you tried to allocate 1 GB".to_owned())
     };
     let mut scene = scene();
-    let network =
-        Network::new(Box::new(Breaks), Normalizer::new(Scaling::Model, &input, &mut scene).unwrap());
+    let normalizer = Normalizer::new(Scaling::Model, &input(3, 0.0, 1.0), &mut scene).unwrap();
+    let network = Network::new(Box::new(Toy { channels: 3, multiple: 1, answer }), normalizer);
     let error = Footprint::measure(&network, Size::square(64), 1).unwrap_err();
     assert!(error.to_string().contains("allocate") && error.hint().unwrap().contains("--tile"), "{error}");
+    let error = Reach::measure(&network, Size::square(64), 1, &mut scene, &Silent).unwrap_err();
+    assert!(error.to_string().contains("allocate"), "{error}");
 }

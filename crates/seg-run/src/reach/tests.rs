@@ -1,10 +1,11 @@
 //! Networks whose reach is known.
 
 use super::*;
+use crate::testing::{Toy, input};
 use crate::{Normalizer, Scaling};
 use seg_grid::{MemoryRaster, Silent};
-use seg_nn::{InferencePrecision, InputSpec, Logits, Scores, SegModel};
-use tch::{Device, Kind, Tensor};
+use seg_nn::{Logits, Scores};
+use tch::{Kind, Tensor};
 
 /// Sees `reach` pixels to every side, and a share of the tile's mean.
 #[derive(Clone, Copy)]
@@ -13,36 +14,12 @@ struct Seer {
     mean: f64,
 }
 
-impl SegModel for Seer {
-    fn forward(&self, xs: &Tensor) -> Result<Scores, seg_nn::Error> {
+impl Seer {
+    fn answer(self, xs: &Tensor) -> Scores {
         let side = 2 * self.reach + 1;
         let near = xs.avg_pool2d([side, side], [1, 1], [self.reach, self.reach], false, true, None); // (B, 2, H, W)
         let mean = xs.mean_dim([2_i64, 3].as_slice(), true, Kind::Float); // (B, 2, 1, 1)
-        Ok(Scores::Logits(Logits(near + mean * self.mean)))
-    }
-
-    fn num_classes(&self) -> usize {
-        2
-    }
-
-    fn bands(&self) -> usize {
-        2
-    }
-
-    fn input_multiple(&self) -> usize {
-        4
-    }
-
-    fn fork(&self) -> Box<dyn SegModel> {
-        Box::new(*self)
-    }
-
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
-
-    fn at_precision(&self, _: InferencePrecision) -> Result<Box<dyn SegModel>, seg_nn::Error> {
-        Ok(self.fork())
+        Scores::Logits(Logits(near + mean * self.mean))
     }
 }
 
@@ -51,17 +28,9 @@ fn measure(seer: Seer, raster: Size) -> Reach {
         ((x / 7 + y / 5 + c) % 9) as f32 / 9.0
     });
     let mut source = MemoryRaster::new(values);
-    let input = InputSpec {
-        bands: 2,
-        divide: 1.0,
-        mean: vec![0.5; 2],
-        std: vec![0.25; 2],
-        gsd_m: None,
-        dtypes: Vec::new(),
-        fill: Vec::new(),
-    };
-    let normalizer = Normalizer::new(Scaling::Model, &input, &mut source).unwrap();
-    let network = Network::new(Box::new(seer), normalizer);
+    let normalizer = Normalizer::new(Scaling::Model, &input(2, 0.5, 0.25), &mut source).unwrap();
+    let toy = Toy { channels: 2, multiple: 4, answer: move |xs: &Tensor| seer.answer(xs) };
+    let network = Network::new(Box::new(toy), normalizer);
     Reach::measure(&network, Size::square(64), 4, &mut source, &Silent).unwrap()
 }
 

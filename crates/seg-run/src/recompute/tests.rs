@@ -29,7 +29,7 @@ fn on_disk(ids: &Array3<u8>) -> MemoryRaster {
 fn everything(found: &MemoryRaster, columns: Option<&[Range<usize>]>) -> Comparison {
     let folder = tempfile::tempdir().unwrap();
     let (scene, network) = scene_and_network().unwrap();
-    let plan = plan(&scene, &setting(None), &[Output::Classes], columns).unwrap();
+    let plan = plan(&scene, None, &setting(None), &[Output::Classes], columns).unwrap();
     let claim = Claim { network: &network, source: &scene, plan: &plan, ids: &[0, 1, 2], found };
     let work = WorkFolder::open(folder.path().join("work"), &key(), Fresh::Expected).unwrap();
     check_all(claim, &work, &Silent).unwrap()
@@ -38,7 +38,7 @@ fn everything(found: &MemoryRaster, columns: Option<&[Range<usize>]>) -> Compari
 /// Tile by tile; all of them where none are named.
 fn sampled(found: &MemoryRaster, tiles: &[u64]) -> Comparison {
     let (scene, network) = scene_and_network().unwrap();
-    let plan = plan(&scene, &setting(None), &[Output::Classes], None).unwrap();
+    let plan = plan(&scene, None, &setting(None), &[Output::Classes], None).unwrap();
     let claim = Claim { network: &network, source: &scene, plan: &plan, ids: &[0, 1, 2], found };
     let all: Vec<u64> = (0..plan.grid.len()).collect();
     check_tiles(claim, if tiles.is_empty() { &all } else { tiles }, &Silent).unwrap()

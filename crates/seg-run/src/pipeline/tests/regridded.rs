@@ -1,7 +1,7 @@
 //! A network that sees other pixels than the result has.
 
 use super::*;
-use seg_grid::{Regrid, Resampled};
+use seg_grid::Resampled;
 
 /// The result has 2.5 times as many columns, and 1.5 times as many rows.
 const RESULT: Size = Size { width: 1548, height: 1650 };
@@ -18,37 +18,13 @@ fn segment(
     fresh: Fresh,
     observer: &dyn Observer,
 ) -> Result<(MemoryRaster, Outcome), Error> {
-    let mut seen = scene();
-    let input = InputSpec {
-        bands: 3,
-        divide: 255.0,
-        mean: vec![0.5; 3],
-        std: vec![0.2; 3],
-        gsd_m: None,
-        dtypes: vec!["uint8".to_owned()],
-        fill: Vec::new(),
-    };
-    let network = Network::new(Box::new(Blur), Normalizer::new(Scaling::Model, &input, &mut seen)?);
+    let (seen, network) = scene_and_network()?;
     let regrid = Regrid::new(RASTER, RESULT, 0.4, 2.0 / 3.0);
     let mut out = native();
     let source = Resampled::new(Box::new(seen.clone()), Box::new(out.clone()));
     let work = WorkFolder::open(folder.to_path_buf(), &key(), fresh)?;
     let kept = WorkFolder::columns_of(folder).or_else(|| setting.columns.clone());
-    let plan = Plan::new(&PlanRequest {
-        profile: seen.profile(),
-        native: Some((regrid, out.profile())),
-        grid: Plan::lay_tiles(seen.profile(), 128, Overlap::Pixels(36), 4)?,
-        blend: Blend::Hann,
-        classes: 3,
-        outputs: &OUTPUTS,
-        footprint: Footprint { resident: 0, worker: 0, seconds: Duration::ZERO },
-        threads: setting.threads,
-        batch: setting.batch,
-        device: setting.device,
-        max_memory: None,
-        cache: 0,
-        columns: kept.as_deref(),
-    })?;
+    let plan = plan(&seen, Some((regrid, out.profile())), setting, &OUTPUTS, kept.as_deref())?;
     work.begin(&key(), &plan.columns)?;
     let outcome = predict(&network, &source, &plan, &[0, 1, 2], &work, observer)?;
     for output in OUTPUTS {
