@@ -1,0 +1,80 @@
+use crate::{ClassSource, Error};
+use crossbeam_channel::{bounded, unbounded};
+use seg_grid::{IoError, Observer};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Bands that wait for their turn, for each worker.
+const AHEAD: usize = 2;
+
+/// The same source for each of the workers.
+///
+/// # Errors
+/// If it cannot be opened so often.
+pub(crate) fn reopened(source: &dyn ClassSource, workers: usize) -> Result<Vec<Box<dyn ClassSource>>, Error> {
+    (0..workers.max(1)).map(|_| source.reopen().map_err(Error::Read)).collect()
+}
+
+/// Works on bands on several threads, one for each source, and hands out the results in the order of the
+/// bands; so many bands are in memory as workers and a few.
+///
+/// # Errors
+/// If a band cannot be read, `each` fails, or the observer wants an end.
+pub(crate) fn in_order<R: Send>(
+    sources: Vec<Box<dyn ClassSource>>,
+    bands: &[Range<usize>],
+    observer: &dyn Observer,
+    work: impl Fn(&mut dyn ClassSource, Range<usize>) -> Result<R, IoError> + Sync,
+    mut each: impl FnMut(usize, R) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let workers = sources.len();
+    let next = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
+    // A worker takes a permit before it takes a band, and gets it back when the band is done with.
+    let (give, take) = bounded(workers * AHEAD);
+    for _ in 0..workers * AHEAD {
+        let _ = give.send(());
+    }
+    let (done, results) = unbounded();
+    std::thread::scope(|scope| {
+        for mut source in sources {
+            let (take, done, next, is_over, work) = (take.clone(), done.clone(), &next, &is_over, &work);
+            scope.spawn(move || {
+                while take.recv().is_ok() && !is_over.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(band) = bands.get(index) else { return };
+                    if done.send((index, work(source.as_mut(), band.clone()))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop((take, done));
+        let mut waiting = BTreeMap::new();
+        let mut turn = 0;
+        let mut outcome = Ok(());
+        for (index, result) in results {
+            waiting.insert(index, result);
+            while let Some(result) = waiting.remove(&turn) {
+                outcome = match result {
+                    _ if observer.cancelled() => Err(Error::Cancelled),
+                    Ok(result) => each(turn, result),
+                    Err(error) => Err(Error::Read(error)),
+                };
+                turn += 1;
+                let _ = give.try_send(());
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            if outcome.is_err() || turn == bands.len() {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        // Whoever waits for a permit wakes up and sees that it is over.
+        drop(give);
+        outcome
+    })
+}

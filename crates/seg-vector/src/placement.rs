@@ -1,0 +1,286 @@
+use crate::{Area, Corner, Ground, PixelSize, Polygon, Ring};
+use geo::{Coord, LineString, MultiPolygon};
+use geographiclib_rs::{Geodesic, InverseGeodesic as _, PolygonArea, Winding};
+use seg_grid::{GeoTransform, Size, WorldPoint};
+
+/// Where the corners of pixels lie in the world.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// From pixel corners to the CRS.
+    pub transform: GeoTransform,
+    /// What lengths in the CRS are.
+    pub units: Units,
+}
+
+/// What the coordinates of a CRS are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Units {
+    /// Nobody knows.
+    Unknown,
+    /// Lengths, with so many meters to the unit.
+    Meters(f64),
+    /// Longitude and latitude, with so many degrees to the unit.
+    Degrees {
+        /// Degrees to the unit.
+        scale: f64,
+        /// What the angles are on.
+        ellipsoid: Ellipsoid,
+    },
+}
+
+/// The shape of the earth that a CRS is made for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ellipsoid {
+    /// Half the long axis, in meters.
+    pub semi_major: f64,
+    /// Half the short axis, in meters.
+    pub semi_minor: f64,
+}
+
+/// What an area measures on the ground.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measures {
+    /// Its area in square meters.
+    pub area: f64,
+    /// The length of its outline and of those of its holes, in meters.
+    pub perimeter: f64,
+}
+
+/// Which kind of geometry is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A polygon; only the first one of an area that has several.
+    Polygon,
+    /// A list of polygons, of one too.
+    MultiPolygon,
+}
+
+const WKB_LITTLE_ENDIAN: u8 = 1;
+const WKB_POLYGON: u32 = 3;
+const WKB_MULTI_POLYGON: u32 = 6;
+
+impl Ellipsoid {
+    /// Geodesics on it (Karney 2013, doi:10.1007/s00190-012-0578-z).
+    fn geodesic(self) -> Geodesic {
+        Geodesic::new(self.semi_major, (self.semi_major - self.semi_minor) / self.semi_major)
+    }
+}
+
+impl Placement {
+    /// How large pixels are in meters, for a raster of a size; `None` if nobody knows.
+    pub fn ground(&self, size: Size) -> Option<Ground> {
+        let t = self.transform;
+        match self.units {
+            Units::Unknown => None,
+            Units::Meters(scale) => Some(Ground::Plane {
+                column: (t.pixel_x * scale, t.column_y * scale),
+                row: (t.row_x * scale, t.pixel_y * scale),
+            }),
+            Units::Degrees { scale, ellipsoid } => {
+                let geodesic = ellipsoid.geodesic();
+                let middle = size.width as f64 / 2.0;
+                let distance = |from: (f64, f64), to: (f64, f64)| -> f64 {
+                    let [a, b] = [from, to].map(|(column, row)| t.apply(column, row));
+                    geodesic.inverse(a.y * scale, a.x * scale, b.y * scale, b.x * scale)
+                };
+                let sizes = (0..size.height).map(|row| {
+                    let row = row as f64;
+                    PixelSize {
+                        width: distance((middle - 0.5, row + 0.5), (middle + 0.5, row + 0.5)),
+                        height: distance((middle, row), (middle, row + 1.0)),
+                    }
+                });
+                Some(Ground::Rows(sizes.collect()))
+            }
+        }
+    }
+
+    /// What an area measures, on the ellipsoid where coordinates are degrees; `None` if nobody knows.
+    pub fn measures(&self, area: &Area) -> Option<Measures> {
+        let rings = area.polygons.iter().flat_map(Polygon::rings);
+        match self.units {
+            Units::Unknown => None,
+            Units::Meters(scale) => {
+                let t = self.transform;
+                let pixel = (t.pixel_x * t.pixel_y - t.row_x * t.column_y).abs() * scale * scale;
+                let step = |(a, b): (Corner, Corner)| {
+                    let (columns, rows) =
+                        (f64::from(b.x) - f64::from(a.x), f64::from(b.y) - f64::from(a.y));
+                    (columns * t.pixel_x + rows * t.row_x).hypot(columns * t.column_y + rows * t.pixel_y)
+                };
+                let length: f64 = rings.flat_map(edges).map(step).sum();
+                Some(Measures {
+                    area: area.doubled_area() as f64 / 2.0 * pixel,
+                    perimeter: length * scale,
+                })
+            }
+            Units::Degrees { scale, ellipsoid } => {
+                let geodesic = ellipsoid.geodesic();
+                let (mut sum, mut perimeter) = (0.0, 0.0);
+                for ring in rings {
+                    let mut measured = PolygonArea::new(&geodesic, Winding::CounterClockwise);
+                    for corner in ring {
+                        let WorldPoint { x, y } = self.world(*corner);
+                        measured.add_point(y * scale, x * scale);
+                    }
+                    let (length, inside, _) = measured.compute(true);
+                    perimeter += length;
+                    sum += inside;
+                }
+                // South-up rasters have their rings the other way around.
+                Some(Measures { area: sum.abs(), perimeter })
+            }
+        }
+    }
+
+    /// The polygons of an area, with exteriors counterclockwise.
+    pub fn polygons(&self, area: &Area) -> MultiPolygon {
+        let line = |ring: &Ring| -> LineString {
+            let coordinates = self.points(ring).map(|WorldPoint { x, y }| Coord { x, y });
+            coordinates.collect()
+        };
+        let polygon = |polygon: &Polygon| {
+            geo::Polygon::new(line(&polygon.exterior), polygon.holes.iter().map(line).collect())
+        };
+        MultiPolygon::new(area.polygons.iter().map(polygon).collect())
+    }
+
+    /// An area as well-known binary (OGC 06-103r4), with exteriors counterclockwise.
+    pub fn wkb(&self, area: &Area, shape: Shape) -> Vec<u8> {
+        let corners: usize = area.polygons.iter().flat_map(Polygon::rings).map(|ring| ring.len() + 1).sum();
+        let mut bytes = Vec::with_capacity(16 * corners + 64);
+        match (shape, &area.polygons[..]) {
+            (Shape::Polygon, [first, ..]) => self.write_polygon(first, &mut bytes),
+            _ => {
+                head(WKB_MULTI_POLYGON, area.polygons.len(), &mut bytes);
+                area.polygons.iter().for_each(|polygon| self.write_polygon(polygon, &mut bytes));
+            }
+        }
+        bytes
+    }
+
+    fn write_polygon(&self, polygon: &Polygon, bytes: &mut Vec<u8>) {
+        head(WKB_POLYGON, 1 + polygon.holes.len(), bytes);
+        for ring in polygon.rings() {
+            bytes.extend((ring.len() as u32 + 1).to_le_bytes());
+            for WorldPoint { x, y } in self.points(ring) {
+                bytes.extend(x.to_le_bytes());
+                bytes.extend(y.to_le_bytes());
+            }
+        }
+    }
+
+    /// The points of a ring, the first again at the end, in the order that makes exteriors counterclockwise.
+    fn points<'a>(&'a self, ring: &'a Ring) -> impl Iterator<Item = WorldPoint> + 'a {
+        let count = ring.len();
+        let is_mirrored = self.is_mirrored();
+        (0..=count).map(move |i| {
+            let index = if is_mirrored { (count - i) % count } else { i % count };
+            self.world(ring[index])
+        })
+    }
+
+    fn world(&self, corner: Corner) -> WorldPoint {
+        self.transform.apply(f64::from(corner.x), f64::from(corner.y))
+    }
+
+    /// Whether left and right are not where they are on a map whose rows run southward.
+    fn is_mirrored(&self) -> bool {
+        let t = self.transform;
+        t.pixel_x * t.pixel_y - t.row_x * t.column_y > 0.0
+    }
+}
+
+fn head(kind: u32, count: usize, bytes: &mut Vec<u8>) {
+    bytes.push(WKB_LITTLE_ENDIAN);
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend((count as u32).to_le_bytes());
+}
+
+fn edges(ring: &Ring) -> impl Iterator<Item = (Corner, Corner)> + '_ {
+    ring.iter().copied().zip(ring.iter().copied().cycle().skip(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClassArray, PolygonizeSettings, Work, polygonize};
+    use geo::{Area as _, GeodesicArea as _, Length as _, Winding as _};
+    use ndarray::array;
+    use seg_grid::Silent;
+
+    fn areas() -> Vec<Area> {
+        let classes = array![[1, 1, 1, 2], [1, 3, 1, 2], [1, 1, 1, 2]];
+        let mut areas = Vec::new();
+        let (settings, work) = (PolygonizeSettings::default(), Work { band_rows: 8, workers: 1 });
+        let source = ClassArray { classes, confidence: None };
+        polygonize(&source, None, &settings, work, &Silent, |area| area, |area| {
+            areas.push(area);
+            Ok(())
+        })
+        .expect("an array");
+        areas.sort_by_key(|area| area.class);
+        areas
+    }
+
+    fn placed(terms: [f64; 6], units: Units) -> Placement {
+        Placement { transform: GeoTransform::from_gdal(terms), units }
+    }
+
+    #[test]
+    fn exteriors_are_counterclockwise_whichever_way_rows_run() {
+        for terms in [[9.0, 2.0, 0.0, 5.0, 0.0, -3.0], [9.0, 2.0, 0.5, 5.0, 0.25, 3.0]] {
+            let placement = placed(terms, Units::Meters(1.0));
+            for area in areas() {
+                let shape = placement.polygons(&area);
+                for polygon in &shape {
+                    assert!(polygon.exterior().is_ccw());
+                    assert!(polygon.interiors().iter().all(LineString::is_cw));
+                }
+                let measures = placement.measures(&area).expect("meters");
+                assert!((measures.area - shape.unsigned_area()).abs() < 1e-9);
+                let rings = shape.iter().flat_map(|p| std::iter::once(p.exterior()).chain(p.interiors()));
+                let length: f64 = rings.map(|ring| geo::Euclidean.length(ring)).sum();
+                assert!((measures.perimeter - length).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn degrees_are_measured_on_the_ellipsoid() {
+        let ellipsoid = Ellipsoid { semi_major: 6_378_137.0, semi_minor: 6_356_752.314_245 };
+        let units = Units::Degrees { scale: 1.0, ellipsoid };
+        for terms in [[8.0, 1e-3, 0.0, 50.0, 0.0, -1e-3], [8.0, 1e-3, 0.0, 50.0, 0.0, 1e-3]] {
+            let placement = placed(terms, units);
+            for area in areas() {
+                let measures = placement.measures(&area).expect("an ellipsoid");
+                let shape = placement.polygons(&area);
+                let close = |a: f64, b: f64| (a - b).abs() < 1e-6 * b.abs();
+                assert!(close(measures.area, shape.geodesic_area_unsigned()), "{measures:?}");
+                let outline: f64 = shape.iter().map(geo::GeodesicArea::geodesic_perimeter).sum();
+                let holes = shape.iter().flat_map(geo::Polygon::interiors);
+                let holes: f64 = holes.map(|ring| geo::Geodesic.length(ring)).sum();
+                assert!(close(measures.perimeter, outline) || close(measures.perimeter, outline + holes));
+            }
+            let ground = placement.ground(Size { width: 4, height: 3 }).expect("an ellipsoid");
+            // A thousandth of a degree at 50 degrees: 71.7 m by 111.2 m.
+            assert!((ground.length(1.0, 0.0, 0) - 71.7).abs() < 0.1);
+            assert!((ground.length(0.0, 1.0, 0) - 111.2).abs() < 0.1);
+        }
+    }
+
+    #[test]
+    fn bytes_say_what_they_are() {
+        let placement = placed([0.0, 1.0, 0.0, 0.0, 0.0, -1.0], Units::Unknown);
+        let ring = &areas()[0];
+        assert_eq!(placement.measures(ring), None);
+        let wkb = placement.wkb(ring, Shape::Polygon);
+        // Order, type, two rings of five points.
+        assert_eq!(wkb[..9], [1, 3, 0, 0, 0, 2, 0, 0, 0]);
+        let points = |rings: &[usize]| rings.iter().map(|n| 4 + 16 * n).sum::<usize>();
+        assert_eq!(wkb.len(), 9 + points(&[5, 5]));
+        let multi = placement.wkb(ring, Shape::MultiPolygon);
+        assert_eq!(multi[..9], [1, 6, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(multi[9..], wkb);
+    }
+}

@@ -1,0 +1,133 @@
+use super::obstacles::Obstacles;
+use crate::Corner;
+use crate::join::Border;
+
+/// What has to be left of a border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Least {
+    /// Its ends.
+    Straight,
+    /// Its ends and a corner.
+    Bent,
+    /// A triangle of its one node and two corners.
+    Loop,
+    /// A triangle.
+    Ring,
+}
+
+/// A border whose corners are taken out one by one.
+pub(crate) struct Line<'a> {
+    pub corners: &'a [Corner],
+    pub is_ring: bool,
+    before: Vec<u32>,
+    after: Vec<u32>,
+    is_left: Vec<bool>,
+    left: usize,
+    least: Least,
+    obstacles: &'a Obstacles,
+    /// Indices in the order of the corners.
+    order: Vec<u32>,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(border: &'a Border, least: Least, obstacles: &'a Obstacles) -> Self {
+        let corners = &border.corners[..];
+        let count = corners.len() as u32;
+        let mut order: Vec<u32> = (0..count).collect();
+        order.sort_unstable_by_key(|&index| corners[index as usize]);
+        Self {
+            corners,
+            is_ring: border.is_ring,
+            before: (0..count).map(|i| (i + count - 1) % count).collect(),
+            after: (0..count).map(|i| (i + 1) % count).collect(),
+            is_left: vec![true; corners.len()],
+            left: corners.len(),
+            least,
+            obstacles,
+            order,
+        }
+    }
+
+    /// The corners that can be taken out at all.
+    pub(crate) fn inner(&self) -> std::ops::Range<usize> {
+        if self.is_ring { 0..self.corners.len() } else { 1..self.corners.len() - 1 }
+    }
+
+    pub(crate) fn is_left(&self, index: usize) -> bool {
+        self.is_left[index]
+    }
+
+    pub(crate) fn is_inner(&self, index: usize) -> bool {
+        self.inner().contains(&index)
+    }
+
+    /// The indices of the neighbors that are left.
+    pub(crate) fn neighbors(&self, index: usize) -> [usize; 2] {
+        [self.before[index] as usize, self.after[index] as usize]
+    }
+
+    /// A corner between its neighbors.
+    pub(crate) fn triangle(&self, index: usize) -> [Corner; 3] {
+        let [before, after] = self.neighbors(index);
+        [self.corners[before], self.corners[index], self.corners[after]]
+    }
+
+    /// Takes a corner out, if that moves the line over no other corner and leaves enough.
+    pub(crate) fn take_out(&mut self, index: usize) -> bool {
+        if !self.leaves_enough(index) || !self.is_free(index) {
+            return false;
+        }
+        let [before, after] = self.neighbors(index);
+        self.after[before] = after as u32;
+        self.before[after] = before as u32;
+        self.is_left[index] = false;
+        self.left -= 1;
+        true
+    }
+
+    fn leaves_enough(&self, index: usize) -> bool {
+        let (left, shape) = match self.least {
+            Least::Straight => return true,
+            Least::Bent => return self.left > 3,
+            Least::Loop => (self.left, 4),
+            Least::Ring => (self.left, 3),
+        };
+        if left > shape + 1 {
+            return true;
+        }
+        // A last triangle has to be one; a loop has its node twice.
+        let [before, after] = self.neighbors(index);
+        let other = if self.is_inner(before) && before != after {
+            self.neighbors(before)[0]
+        } else {
+            self.neighbors(after)[1]
+        };
+        left == shape + 1
+            && Corner::turn(self.corners[before], self.corners[after], self.corners[other]) != 0
+    }
+
+    fn is_free(&self, index: usize) -> bool {
+        let triangle = self.triangle(index);
+        self.obstacles.triangle_is_free(triangle, |corner| {
+            if triangle.contains(&corner) {
+                return true;
+            }
+            // A corner of its own that is gone is in nobody's way.
+            self.own(corner).is_some_and(|own| !self.is_left[own])
+        })
+    }
+
+    fn own(&self, corner: Corner) -> Option<usize> {
+        let found = self.order.binary_search_by_key(&corner, |&index| self.corners[index as usize]);
+        found.ok().map(|at| self.order[at] as usize)
+    }
+
+    /// The corners that are left, `None` if all are.
+    pub(crate) fn left(self) -> Option<Vec<Corner>> {
+        if self.left == self.corners.len() {
+            return None;
+        }
+        let kept = self.corners.iter().zip(&self.is_left).filter(|(_, left)| **left);
+        Some(kept.map(|(corner, _)| *corner).collect())
+    }
+}

@@ -1,0 +1,114 @@
+use crate::Corner;
+
+/// The corners at which borders turn or meet, as they were traced; one bit for each corner of a pixel.
+#[derive(Debug, Default)]
+pub(crate) struct Obstacles {
+    rows: Vec<Vec<u64>>,
+}
+
+impl Obstacles {
+    pub(crate) fn add_rows(&mut self, rows: Vec<Vec<u64>>) {
+        self.rows.extend(rows);
+    }
+
+    /// Calls `is_free` with the corners inside a triangle and on its edges until one is not.
+    pub(crate) fn triangle_is_free(
+        &self,
+        triangle: [Corner; 3],
+        mut is_free: impl FnMut(Corner) -> bool,
+    ) -> bool {
+        let [a, b, c] = triangle;
+        let (top, bottom) = (a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y));
+        (top..=bottom).all(|y| {
+            let Some((start, end)) = span(triangle, y) else { return true };
+            let Some(row) = self.rows.get(y as usize) else { return true };
+            set_bits(row, start, end).all(|x| is_free(Corner { y, x }))
+        })
+    }
+}
+
+/// The first and last column of a triangle in a row of corners.
+fn span([a, b, c]: [Corner; 3], y: u32) -> Option<(u32, u32)> {
+    let y = i64::from(y);
+    let (mut start, mut end) = (i64::MAX, i64::MIN);
+    for (from, to) in [(a, b), (b, c), (c, a)] {
+        let (from, to) = if from.y <= to.y { (from, to) } else { (to, from) };
+        let (y0, y1) = (i64::from(from.y), i64::from(to.y));
+        let (x0, x1) = (i64::from(from.x), i64::from(to.x));
+        if y < y0 || y > y1 {
+            continue;
+        }
+        if y0 == y1 {
+            (start, end) = (start.min(x0.min(x1)), end.max(x0.max(x1)));
+            continue;
+        }
+        // The column at which the edge crosses the row, rounded inward to both sides.
+        let (over, under) = ((x1 - x0) * (y - y0), y1 - y0);
+        let floor = x0 + over.div_euclid(under);
+        let ceil = floor + i64::from(over.rem_euclid(under) != 0);
+        (start, end) = (start.min(ceil), end.max(floor));
+    }
+    Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?)).filter(|(start, end)| start <= end)
+}
+
+/// The columns from `start` to `end` whose bits are set.
+fn set_bits(row: &[u64], start: u32, end: u32) -> impl Iterator<Item = u32> + '_ {
+    let words = start as usize / 64..=(end as usize / 64).min(row.len().saturating_sub(1));
+    words.flat_map(move |index| {
+        let first = index as u32 * 64;
+        let mut word = row.get(index).copied().unwrap_or(0);
+        if first < start {
+            word &= u64::MAX << (start - first);
+        }
+        if end < first + 63 {
+            word &= u64::MAX >> (63 - (end - first));
+        }
+        std::iter::from_fn(move || {
+            let bit = word.trailing_zeros();
+            word &= word.wrapping_sub(1);
+            (bit < 64).then_some(first + bit)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn inside([a, b, c]: [Corner; 3], p: Corner) -> bool {
+        let turns = [Corner::turn(a, b, p), Corner::turn(b, c, p), Corner::turn(c, a, p)];
+        if Corner::turn(a, b, c) == 0 {
+            let (low, high) = ([a, b, c].into_iter().min(), [a, b, c].into_iter().max());
+            let between = |v: u32, f: fn(Corner) -> u32| {
+                let values = [f(a), f(b), f(c)];
+                values.iter().min() <= Some(&v) && Some(&v) <= values.iter().max()
+            };
+            return low <= Some(p)
+                && Some(p) <= high
+                && turns.iter().all(|turn| *turn == 0)
+                && between(p.x, |corner| corner.x)
+                && between(p.y, |corner| corner.y);
+        }
+        turns.iter().all(|turn| *turn >= 0) || turns.iter().all(|turn| *turn <= 0)
+    }
+
+    proptest! {
+        #[test]
+        fn a_triangle_holds_what_lies_in_it(points in proptest::array::uniform3((0..140_u32, 0..20_u32))) {
+            let triangle = points.map(|(x, y)| Corner { y, x });
+            let all = Obstacles { rows: vec![vec![u64::MAX; 3]; 20] };
+            let mut found = Vec::new();
+            let is_free = all.triangle_is_free(triangle, |corner| {
+                found.push(corner);
+                true
+            });
+            prop_assert!(is_free);
+            let expected: Vec<_> = (0..20)
+                .flat_map(|y| (0..192).map(move |x| Corner { y, x }))
+                .filter(|corner| inside(triangle, *corner))
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

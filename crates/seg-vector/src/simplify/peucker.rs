@@ -1,0 +1,72 @@
+use super::Simplify;
+use super::line::Line;
+use crate::Corner;
+
+/// Takes out corners that lie near the line without them, the nearest first.
+pub(crate) fn simplify(line: &mut Line<'_>, settings: &Simplify) {
+    let distances = distances(line, settings);
+    let mut candidates: Vec<usize> =
+        line.inner().filter(|&index| distances[index] <= settings.tolerance).collect();
+    candidates.sort_unstable_by(|&a, &b| {
+        distances[a].total_cmp(&distances[b]).then(line.corners[a].cmp(&line.corners[b]))
+    });
+    // A corner that was in the way can be gone in the next round.
+    loop {
+        let before = candidates.len();
+        candidates.retain(|&index| !line.take_out(index));
+        if candidates.is_empty() || candidates.len() == before {
+            return;
+        }
+    }
+}
+
+/// For each corner the largest tolerance at which it is kept.
+fn distances(line: &Line<'_>, settings: &Simplify) -> Vec<f64> {
+    let corners = line.corners;
+    let mut distances = vec![f64::INFINITY; corners.len()];
+    let mut stack = Vec::new();
+    if line.is_ring {
+        // The start and the corner farthest from it stay.
+        let far = (1..corners.len()).max_by(|&a, &b| {
+            let [a, b] = [a, b].map(|i| distance(corners[i], corners[0], corners[0], settings));
+            a.total_cmp(&b)
+        });
+        let far = far.unwrap_or(0);
+        stack.push((0, far, f64::INFINITY));
+        stack.push((far, corners.len(), f64::INFINITY));
+    } else {
+        stack.push((0, corners.len() - 1, f64::INFINITY));
+    }
+    while let Some((from, to, limit)) = stack.pop() {
+        if to < from + 2 {
+            continue;
+        }
+        let (start, end) = (corners[from], corners[to % corners.len()]);
+        let (mut farthest, mut most) = (from + 1, -1.0);
+        for (index, corner) in corners.iter().enumerate().take(to).skip(from + 1) {
+            let away = distance(*corner, start, end, settings);
+            if away > most {
+                (farthest, most) = (index, away);
+            }
+        }
+        // No corner is kept longer than the ones that split the line before it.
+        let kept = most.min(limit);
+        distances[farthest] = kept;
+        stack.push((from, farthest, kept));
+        stack.push((farthest, to, kept));
+    }
+    distances
+}
+
+/// From a corner to a line between two others, on the ground.
+fn distance(corner: Corner, start: Corner, end: Corner, settings: &Simplify) -> f64 {
+    let vector = |from: Corner, to: Corner| {
+        let columns = f64::from(to.x) - f64::from(from.x);
+        let rows = f64::from(to.y) - f64::from(from.y);
+        settings.ground.vector(columns, rows, start.y)
+    };
+    let (along, to) = (vector(start, end), vector(start, corner));
+    let length = along.0 * along.0 + along.1 * along.1;
+    let share = if length > 0.0 { ((to.0 * along.0 + to.1 * along.1) / length).clamp(0.0, 1.0) } else { 0.0 };
+    (to.0 - share * along.0).hypot(to.1 - share * along.1)
+}

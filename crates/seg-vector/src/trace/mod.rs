@@ -1,0 +1,48 @@
+//! Borders between classes, band by band.
+
+mod band;
+mod components;
+mod fragment;
+mod lattice;
+
+pub(crate) use band::{Band, Run, bands};
+pub(crate) use components::{Components, Contact, Part, PartRun, contacts};
+pub(crate) use fragment::{End, Fragment, Side};
+
+use ndarray::Array2;
+
+/// What one band tells about the areas and their borders.
+#[derive(Debug)]
+pub(crate) struct BandTrace {
+    pub components: Components,
+    pub fragments: Vec<Fragment>,
+    /// Columns of the band's upper edge at which the class above changes.
+    pub top: Vec<u32>,
+    /// Columns of its lower edge at which the class changes; none where the raster ends.
+    pub bottom: Vec<u32>,
+    /// The corners of its rows at which a border turns or ends, as sets of bits, if they were asked for.
+    pub vertices: Option<Vec<Vec<u64>>>,
+}
+
+/// Whether the corners at which borders turn are wanted as sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vertices {
+    Keep,
+    Skip,
+}
+
+impl BandTrace {
+    /// Looks at a band of a raster that is `height` rows high.
+    pub(crate) fn of(
+        band: &Band,
+        height: usize,
+        confidence: Option<&Array2<u8>>,
+        vertices: Vertices,
+    ) -> Self {
+        let components = Components::of(band, height, confidence);
+        let mut lattice = lattice::Lattice::of(band);
+        let vertices = (vertices == Vertices::Keep).then(|| lattice.vertices());
+        let fragments = fragment::fragments(&mut lattice, &components);
+        Self { components, fragments, top: lattice.top, bottom: lattice.bottom, vertices }
+    }
+}
