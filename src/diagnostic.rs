@@ -89,6 +89,9 @@ fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<seg_grid::IoError>() {
         return error.hint.clone();
     }
+    if let Some(seg_vector::Error::Read(error)) = error.downcast_ref() {
+        return error.hint.clone();
+    }
     None.or_else(|| error.downcast_ref::<seg_run::Error>().and_then(seg_run::Error::hint))
         .or_else(|| error.downcast_ref::<seg_train::Error>().and_then(seg_train::Error::hint))
         .or_else(|| error.downcast_ref::<seg_data::Error>().and_then(seg_data::Error::hint))

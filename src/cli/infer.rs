@@ -54,6 +54,11 @@ pub(crate) struct InferArgs {
     /// Picture of image and classes side by side, at most 2000 pixels wide, PNG
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,
+    /// Polygons of the classes too, as `rs-seg vectorize` makes them: .gpkg, .fgb, .geojson, .shp
+    ///
+    /// They have the confidence of each area where --confidence is written.
+    #[arg(long, value_name = "FILE")]
+    pub vector: Option<PathBuf>,
     /// Raster of probabilities, one band a class
     #[arg(long, value_name = "FILE")]
     pub probabilities: Option<PathBuf>,

@@ -7,6 +7,7 @@ mod model;
 mod tile;
 mod tools;
 mod train;
+mod vectorize;
 mod verify;
 
 pub(crate) use eval::EvalArgs;
@@ -19,6 +20,7 @@ pub(crate) use model::{
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};
 pub(crate) use train::TrainArgs;
+pub(crate) use vectorize::VectorizeArgs;
 pub(crate) use verify::VerifyArgs;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +55,7 @@ pub(crate) enum Command {
     Infer(InferArgs),
     Verify(VerifyArgs),
     Eval(EvalArgs),
+    Vectorize(VectorizeArgs),
     Model(ModelArgs),
     Doctor(DoctorArgs),
     Describe(DescribeArgs),

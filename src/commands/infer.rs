@@ -28,9 +28,14 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
         }
         segment::conflicts::check(&job, context.existing)?;
     }
-    context
-        .progress
-        .start("infer", &[Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }]);
+    if let Some(vector) = &args.vector {
+        // Before hours of work, not after them.
+        seg_gdal::VectorFormat::of(vector)?;
+    }
+    let mut stages =
+        vec![Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }];
+    stages.extend(args.vector.as_ref().map(|_| Stage { name: "trace", weight: 5.0 }));
+    context.progress.start("infer", &stages);
     let prepared = segment::prepare(&job, &context.progress)?;
     let plan = report::plan_json(&prepared);
     if args.dry_run {
@@ -106,6 +111,7 @@ pub(super) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
                 .map(|path| (path, args.probability_type.probability_type())),
             confidence: args.confidence.clone(),
             preview: args.preview.clone(),
+            vector: args.vector.clone(),
         },
         format: match args.format {
             RasterFormat::GTiff => OutputFormat::GTiff,

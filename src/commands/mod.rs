@@ -9,6 +9,7 @@ mod man;
 mod model;
 mod tile;
 mod train;
+mod vectorize;
 mod verify;
 
 use crate::cli::Command;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Infer(args) => infer::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Eval(args) => eval::run(args, context),
+        Command::Vectorize(args) => vectorize::run(args, context),
         Command::Model(args) => model::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Describe(args) => describe::run(args, context),

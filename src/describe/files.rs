@@ -47,7 +47,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Polygons, Raste
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 44] = [
+const FILES: [(&str, &str, Direction, Content); 49] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -61,6 +61,7 @@ const FILES: [(&str, &str, Direction, Content); 44] = [
     ("infer", "preview", Output, Png),
     ("infer", "probabilities", Output, Raster),
     ("infer", "confidence", Output, Raster),
+    ("infer", "vector", Output, Polygons),
     ("infer", "legend", Input, Legend),
     ("verify", "classes", Input, Raster),
     ("verify", "model", Input, Model),
@@ -72,6 +73,10 @@ const FILES: [(&str, &str, Direction, Content); 44] = [
     ("eval", "model", Input, Model),
     ("eval", "data", Input, Folder),
     ("eval", "save-predictions", Output, Folder),
+    ("vectorize", "raster", Input, Raster),
+    ("vectorize", "out", Output, Polygons),
+    ("vectorize", "confidence", Input, Raster),
+    ("vectorize", "legend", Input, Legend),
     ("train", "config", Input, Config),
     ("train", "data", Input, Folder),
     ("train", "out", Output, Folder),

@@ -2,7 +2,7 @@
 
 use crate::network::NetworkName;
 use crate::segment::{OverlapChoice, PixelSize};
-use crate::value::{BandList, ByteSize, DeviceArg, KeyValue, Sample, ScaleList, Setting, Sha256};
+use crate::value::{BandList, ByteSize, DeviceArg, GroundArea, GroundLength, KeyValue, Sample, ScaleList, Setting, Sha256};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
 use seg_gdal::Bounds;
@@ -54,6 +54,10 @@ pub(crate) enum Kind {
     Scales,
     /// `all` or a whole number.
     Sample,
+    /// A number of pixels or square meters, with its unit.
+    Area,
+    /// A number of pixels or meters, with its unit.
+    Length,
     /// A type that this list lacks; a test keeps it away.
     Unknown,
 }
@@ -93,6 +97,8 @@ impl Kind {
             (TypeId::of::<Shares>(), Self::Shares),
             (TypeId::of::<ScaleList>(), Self::Scales),
             (TypeId::of::<Sample>(), Self::Sample),
+            (TypeId::of::<GroundArea>(), Self::Area),
+            (TypeId::of::<GroundLength>(), Self::Length),
         ];
         known.into_iter().find(|(known, _)| of_value == *known).map_or(Self::Unknown, |(_, kind)| kind)
     }

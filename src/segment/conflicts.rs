@@ -46,7 +46,7 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
 }
 
 /// Two names of one file, links included; a name that only GDAL knows is no file.
-fn same_file(a: &Path, b: &Path) -> bool {
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
     identity(a).is_some_and(|a| identity(b) == Some(a))
 }

@@ -236,6 +236,7 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
         if let Some(path) = &job.outputs.preview {
             files.stage(&preview::draw(&*input.source, &files.staged_classes(), &legend)?, path)?;
         }
+        files.trace(job, &legend, observer)?;
         match &job.outputs.manifest {
             Some(path) => {
                 let run =

@@ -2,14 +2,15 @@ use super::Job;
 use super::manifest::OutputFile;
 use super::tile_tally::{TileTally, Tiles};
 use crate::checksum::sha256_of;
+use crate::polygons::PolygonJob;
 use anyhow::Context as _;
 use ndarray::Axis;
 use seg_gdal::{
     BandIndex, BandSelection, ClassEntry, Content, GeoRaster, GridReference, RasterSpec, RasterWriter,
-    ReadOptions, Written,
+    ReadOptions, WrittenPolygons, Written,
 };
 use seg_grid::{Block, IoError, Layer, Observer, RasterSink, Window};
-use seg_label::Legend;
+use seg_label::{Convention, Legend};
 use seg_run::{NODATA, Output, Plan, ProbabilityType, WorkFolder};
 use std::cell::RefCell;
 use std::fs;
@@ -22,6 +23,8 @@ pub(crate) struct Wanted {
     pub probabilities: Option<(PathBuf, ProbabilityType)>,
     pub confidence: Option<PathBuf>,
     pub preview: Option<PathBuf>,
+    /// Polygons of the class raster.
+    pub vector: Option<PathBuf>,
     /// QGIS's style of the class raster.
     pub style: PathBuf,
     /// What made the outputs.
@@ -42,6 +45,7 @@ pub(crate) struct OutputFiles<'a> {
     rasters: RefCell<Vec<(Written, PathBuf)>>,
     /// Small files beside the rasters: temporary name, final name.
     small: RefCell<Vec<(PathBuf, PathBuf)>>,
+    polygons: RefCell<Option<WrittenPolygons>>,
 }
 
 impl Wanted {
@@ -59,6 +63,7 @@ impl Wanted {
         files.extend(self.probabilities.as_ref().map(|(path, _)| ("probabilities", path.as_path())));
         files.extend(self.confidence.as_deref().map(|path| ("confidence", path)));
         files.extend(self.preview.as_deref().map(|path| ("preview", path)));
+        files.extend(self.vector.as_deref().map(|path| ("vector", path)));
         files.extend(self.manifest.as_deref().map(|path| ("manifest", path)));
         files
     }
@@ -79,7 +84,7 @@ impl Wanted {
 
 impl<'a> OutputFiles<'a> {
     pub(crate) fn new(wanted: &'a Wanted) -> Self {
-        Self { wanted, rasters: RefCell::default(), small: RefCell::default() }
+        Self { wanted, rasters: RefCell::default(), small: RefCell::default(), polygons: RefCell::default() }
     }
 
     /// Makes every raster from its strips, and the style.
@@ -143,6 +148,21 @@ impl<'a> OutputFiles<'a> {
         staged(&self.wanted.classes)
     }
 
+    /// Turns the class raster into polygons, if they are wanted.
+    pub(crate) fn trace(&self, job: &Job, legend: &Legend, observer: &dyn Observer) -> anyhow::Result<()> {
+        let Some(out) = &self.wanted.vector else { return Ok(()) };
+        let name = |path: PathBuf| path.to_string_lossy().into_owned();
+        let polygons = PolygonJob {
+            convention: Some(Convention::new(legend.clone())),
+            confidence: self.wanted.confidence.as_deref().map(staged).map(name),
+            max_memory: job.max_memory,
+            ..PolygonJob::plain(name(self.staged_classes()), out.clone(), job.threads)
+        };
+        let made = crate::polygons::prepare(&polygons)?.make(observer)?;
+        *self.polygons.borrow_mut() = Some(made.file);
+        Ok(())
+    }
+
     /// Stores a small file under a temporary name.
     pub(crate) fn stage(&self, content: &[u8], path: &Path) -> anyhow::Result<()> {
         let staged = staged(path);
@@ -158,6 +178,7 @@ impl<'a> OutputFiles<'a> {
             staged.extend(written.side_car.iter().map(|from| (from.clone(), side_car(path))));
         }
         staged.extend(self.small.borrow().iter().cloned());
+        staged.extend(self.polygons.borrow().iter().flat_map(WrittenPolygons::files));
         let (named, folder) = (self.wanted.files(), self.wanted.classes.parent());
         let file = |(from, to): (PathBuf, PathBuf)| {
             let what = named.iter().find(|(_, path)| **path == to).map_or("side-car", |(what, _)| what);
@@ -172,6 +193,9 @@ impl<'a> OutputFiles<'a> {
 
     /// Gives everything its final name, the class raster last; what fails on the way stays staged.
     pub(crate) fn publish(&self) -> anyhow::Result<()> {
+        if let Some(polygons) = self.polygons.take() {
+            polygons.publish()?;
+        }
         let last = || self.small.borrow().last().cloned();
         while let Some((from, to)) = last() {
             fs::rename(&from, &to).with_context(|| format!("cannot rename {}", from.display()))?;
@@ -187,6 +211,7 @@ impl<'a> OutputFiles<'a> {
 
     /// Removes what has not got its final name.
     pub(crate) fn remove_staged(&self) {
+        drop(self.polygons.take());
         let rasters = self.rasters.take();
         let rasters = rasters.into_iter().flat_map(|(written, _)| [Some(written.raster), written.side_car]);
         for path in rasters.flatten().chain(self.small.take().into_iter().map(|(from, _)| from)) {

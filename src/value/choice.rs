@@ -54,6 +54,26 @@ pub(crate) enum BlendChoice {
     None,
 }
 
+/// Which pixels belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConnectednessChoice {
+    /// Those that share edges
+    #[value(name = "4")]
+    Four,
+    /// Those that share edges or corners
+    #[value(name = "8")]
+    Eight,
+}
+
+/// Which corners of borders go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SimplifyChoice {
+    /// Those with the smallest triangles, up to the tolerance squared
+    Visvalingam,
+    /// Those nearest to the line without them, up to the tolerance
+    DouglasPeucker,
+}
+
 /// What a network computes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionChoice {

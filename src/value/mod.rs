@@ -4,6 +4,7 @@ mod bands;
 mod bbox;
 mod choice;
 mod device;
+mod ground;
 mod gsd;
 mod key_value;
 mod length;
@@ -20,11 +21,12 @@ mod tolerance;
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use bbox::bbox;
 pub(crate) use choice::{
-    BlendChoice, DataSetChoice, EdgeChoice, FetchChoice, ImageVariantChoice, LabelVariantChoice, LogFormat,
-    PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, StoreChoice,
+    BlendChoice, ConnectednessChoice, DataSetChoice, EdgeChoice, FetchChoice, ImageVariantChoice, LabelVariantChoice, LogFormat,
+    PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, SimplifyChoice, StoreChoice,
     TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
+pub(crate) use ground::{GroundArea, GroundLength, OnGround, ground_area, ground_length};
 pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;

@@ -8,6 +8,7 @@
 //! * [`Loader`] turns a [`ChipSet`] into an endless stream of augmented [`Batch`]es, the same for any number of
 //!   threads.
 //! * [`PredictionFolder`] takes what a network sees in chips.
+//! * [`ClassFile`] is a class raster on disk, read in rows, for polygons.
 //! * [`compare`] counts a [`CompareJob`]'s pixels by truth and prediction.
 //!
 //! Labels are never resampled and codes off the legend never silently mapped: what does not lie on the image's
@@ -28,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod class_file;
 mod class_names;
 mod compare;
 mod convention;
@@ -47,6 +49,7 @@ mod tile;
 mod training;
 mod windows;
 
+pub use class_file::{ClassFile, LegendOrigin};
 pub use compare::{CompareJob, Comparison, compare};
 pub use convention::find_convention;
 pub use error::Error;

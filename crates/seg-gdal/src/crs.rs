@@ -35,6 +35,18 @@ pub struct Crs {
     name: String,
     epoch: Option<f64>,
     meters_per_unit: Option<f64>,
+    angles: Option<Angles>,
+}
+
+/// What the coordinates of a geographic CRS are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Angles {
+    /// Degrees to the unit.
+    pub degrees_per_unit: f64,
+    /// Half the long axis of the ellipsoid in meters.
+    pub semi_major: f64,
+    /// Half the short axis in meters.
+    pub semi_minor: f64,
 }
 
 /// A rectangle in the units of a CRS, x before y.
@@ -89,7 +101,9 @@ impl Crs {
             .or_else(|| srs.name().filter(|name| !name.is_empty()))
             .unwrap_or_else(|| "a CRS without a name".to_owned());
         let linear = srs.is_projected() || srs.is_local() || srs.is_geocentric();
-        Some(Self { definition, wkt, name, epoch: None, meters_per_unit: linear.then(|| srs.linear_units()) })
+        let meters_per_unit = linear.then(|| srs.linear_units());
+        let angles = if linear { None } else { Angles::of(srs) };
+        Some(Self { definition, wkt, name, epoch: None, meters_per_unit, angles })
     }
 
     /// The same at the epoch that coordinates were measured, in decimal years.
@@ -127,6 +141,11 @@ impl Crs {
     /// The length of one unit in meters, `None` for degrees.
     pub const fn meters_per_unit(&self) -> Option<f64> {
         self.meters_per_unit
+    }
+
+    /// What the coordinates are where they are angles, if the ellipsoid is known.
+    pub const fn angles(&self) -> Option<Angles> {
+        self.angles
     }
 
     /// Whether both put the same coordinates, x before y, at the same place.
@@ -200,6 +219,14 @@ impl fmt::Display for Crs {
     }
 }
 
+impl Angles {
+    fn of(srs: &SpatialRef) -> Option<Self> {
+        let (semi_major, semi_minor) = (srs.semi_major().ok()?, srs.semi_minor().ok()?);
+        // GDAL tells the unit in radians.
+        Some(Self { degrees_per_unit: srs.angular_units().to_degrees(), semi_major, semi_minor })
+    }
+}
+
 /// A definition as GDAL's object, x before y.
 fn spatial_ref(definition: &str) -> Result<SpatialRef, Error> {
     let mut srs = SpatialRef::from_definition(definition).map_err(|error| {
@@ -237,7 +264,13 @@ mod tests {
         assert_eq!(Crs::parse("EPSG:25832").unwrap().meters_per_unit(), Some(1.0));
         let feet = Crs::parse("EPSG:2230").unwrap().meters_per_unit().unwrap();
         assert!((feet - 0.304_800_6).abs() < 1e-6);
-        assert!(Crs::parse("EPSG:4326").unwrap().is_geographic());
+        let degrees = Crs::parse("EPSG:4326").unwrap();
+        assert!(degrees.is_geographic());
+        let angles = degrees.angles().unwrap();
+        assert!((angles.degrees_per_unit - 1.0).abs() < 1e-12);
+        assert!((angles.semi_minor - 6_356_752.314_245).abs() < 1e-3);
+        let grads = Crs::parse("EPSG:4807").unwrap().angles().unwrap();
+        assert!((grads.degrees_per_unit - 0.9).abs() < 1e-12);
     }
 
     #[test]

@@ -96,6 +96,15 @@ pub enum Error {
     /// A label raster with values that are not whole, or negative.
     #[error("{name} holds {value} at column {x}, row {y}, which is no class code")]
     NotACode { name: String, value: f64, x: usize, y: usize },
+    /// A name whose ending is of no format of polygons.
+    #[error("cannot tell from the ending of {} what to write", path.display())]
+    UnknownVectorFormat { path: PathBuf, endings: Vec<String> },
+    /// A format that this GDAL lacks.
+    #[error("cannot write {}: this GDAL was built without {driver}", path.display())]
+    NoVectorDriver { path: PathBuf, driver: &'static str },
+    /// Polygons that could not be written.
+    #[error("cannot write polygons to {}", path.display())]
+    WritePolygons { path: PathBuf, source: GdalMessage },
     /// A layer that the data set lacks, or has more than one of.
     #[error("cannot tell which layer of {name} to burn: it has {has}")]
     AmbiguousLayer { name: String, has: String },
@@ -216,6 +225,10 @@ impl Error {
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
+            Self::UnknownVectorFormat { endings, .. } => Some(format!("endings are {}", endings.join(", "))),
+            Self::NoVectorDriver { .. } => {
+                Some("write .gpkg or .fgb, or use a GDAL that has it; `ogrinfo --formats` lists them".to_owned())
+            }
             Self::AmbiguousLayer { .. } => {
                 Some("leave one layer in the file: `ogr2ogr one.gpkg FILE LAYER`".to_owned())
             }

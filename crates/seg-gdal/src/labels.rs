@@ -79,6 +79,26 @@ impl LabelRaster {
         self.raster.raster_profile()
     }
 
+    /// The nodata value of a raster of bytes whose values alone tell what is valid; `None` for any other raster.
+    #[expect(clippy::float_cmp, reason = "a nodata value is one value, not a neighborhood")]
+    pub fn nodata_of_bytes(&self) -> Option<Option<u8>> {
+        let is_bytes = self.raster.band_plan().bands.iter().all(|band| band.dtype == Some(DataType::UInt8));
+        if self.kind == LabelKind::Colors || !is_bytes {
+            return None;
+        }
+        // A value that no byte has stands for nothing.
+        let byte = |value: f32| Some(value as u8).filter(|byte| f32::from(*byte) == value);
+        self.raster.nodata_alone().map(|nodata| nodata.and_then(byte))
+    }
+
+    /// Reads the values of a window as they are; it can reach beyond the raster.
+    ///
+    /// # Errors
+    /// If the pixels cannot be read.
+    pub fn read_raw(&self, window: Window) -> Result<crate::RawPatch, Error> {
+        self.raster.read_raw(window)
+    }
+
     /// Reads the numbers of a window, which can reach beyond the raster.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //!   [`write_chip`] writes both in pieces.
 //! * [`AreaOfInterest`] is the part of a raster that a user wants, [`SelectedRaster`] a raster of which only that
 //!   part counts.
+//! * [`write_polygons`] takes polygons and writes them in a [`VectorFormat`].
 //! * [`Crs`] is the only user of PROJ.
 //! * [`Note`]s are what a caller should tell the user; an [`Error`] may have a [`hint`](Error::hint).
 //!
@@ -49,6 +50,7 @@ mod side_car;
 mod target_grid;
 mod validity;
 mod vector_in;
+mod vector_out;
 mod warp;
 mod warp_source;
 mod writer;
@@ -61,7 +63,7 @@ pub use band_profile::{BandProfile, Interpretation, MaskKind, Palette};
 pub use bands::BandSelection;
 pub use chip::{ChipFormat, write_chip};
 pub use config::{BlockCache, set_cache_bytes, set_config};
-pub use crs::{Bounds, Crs};
+pub use crs::{Angles, Bounds, Crs};
 pub use error::{Error, GdalMessage};
 pub use folder::{is_raster, rasters_in};
 pub use grid_reference::GridReference;
@@ -78,6 +80,10 @@ pub use raw::RawValues;
 pub use raw_patch::RawPatch;
 pub use same_grid::check_same_grid;
 pub use vector_in::{LabelSource, LabelVectors};
+pub use vector_out::{
+    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, StyledClasses, VectorFormat, WrittenPolygons,
+    write_polygons,
+};
 pub use warp::Resampling;
 pub use writer::RasterWriter;
 pub use written::Written;

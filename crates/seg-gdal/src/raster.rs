@@ -204,6 +204,13 @@ impl GeoRaster {
     }
 
     /// The bands that are read.
+    /// The nodata value where that alone tells what is valid; `None` if masks or NaN do too.
+    pub(crate) fn nodata_alone(&self) -> Option<Option<f32>> {
+        let ValidityPlan { first, after, nodata, floats } = &self.validity;
+        let by_value = first.is_empty() && after.is_empty() && !floats && nodata.len() < 2;
+        by_value.then(|| nodata.first().map(|(_, value)| *value))
+    }
+
     pub(crate) const fn band_plan(&self) -> &BandPlan {
         &self.plan
     }

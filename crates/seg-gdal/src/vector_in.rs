@@ -6,7 +6,7 @@ use seg_grid::{GeoTransform, Window};
 use std::collections::BTreeMap;
 
 /// The value of pixels that no polygon holds.
-const NO_CLASS: u8 = 255;
+pub(crate) const NO_CLASS: u8 = 255;
 /// The attribute that is read where none is named: the one that vectorized outputs carry.
 const OUR_ATTRIBUTE: &str = "class_id";
 

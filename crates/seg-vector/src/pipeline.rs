@@ -1,6 +1,6 @@
 use crate::{ClassSource, Error};
 use crossbeam_channel::{bounded, unbounded};
-use seg_grid::{IoError, Observer};
+use seg_grid::{IoError, Observer, Progress};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ pub(crate) fn reopened(source: &dyn ClassSource, workers: usize) -> Result<Vec<B
 pub(crate) fn in_order<R: Send>(
     sources: Vec<Box<dyn ClassSource>>,
     bands: &[Range<usize>],
-    observer: &dyn Observer,
+    (stage, observer): (&'static str, &dyn Observer),
     work: impl Fn(&mut dyn ClassSource, Range<usize>) -> Result<R, IoError> + Sync,
     mut each: impl FnMut(usize, R) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -63,6 +63,7 @@ pub(crate) fn in_order<R: Send>(
                     Err(error) => Err(Error::Read(error)),
                 };
                 turn += 1;
+                observer.progress(Progress { stage, done: turn as u64, total: bands.len() as u64 });
                 let _ = give.try_send(());
                 if outcome.is_err() {
                     break;

@@ -91,7 +91,7 @@ pub fn polygonize<T: Send>(
     std::thread::scope(|scope| {
         let (bands, finish) = (&bands, &finish);
         let joined = scope.spawn(move || {
-            in_order(sources, bands, observer, trace, |index, trace| {
+            in_order(sources, bands, ("trace", observer), trace, |index, trace| {
                 let place = if index + 1 == bands.len() { Place::Last } else { Place::Inside };
                 let areas = joiner.step(trace, place, finish);
                 // A writer that has failed listens no more, and says why itself.

@@ -68,7 +68,7 @@ pub fn generalize(
         Ok(BandGraph::of(&band, size.height, settings.connectedness, &weights))
     };
     let mut builder = Builder::new(settings.connectedness, &weights);
-    in_order(reopened(source, work.workers)?, &bands, observer, look, |_, band| {
+    in_order(reopened(source, work.workers)?, &bands, ("look", observer), look, |_, band| {
         builder.add(band);
         Ok(())
     })?;

@@ -1,0 +1,232 @@
+use crate::class_names::{legend_of_ids, legend_of_raster};
+use crate::labels::{LabelReader, opening};
+use crate::Error;
+use ndarray::Array2;
+use seg_gdal::{
+    BandIndex, BandSelection, GeoRaster, RasterProfile, RawValues, ReadOptions, check_same_grid,
+};
+use seg_grid::{DataType, IoError, Size, Window};
+use seg_label::{ClassId, Code, Convention, Legend, Tally};
+use seg_vector::{ClassSource, NO_CLASS};
+use std::ops::Range;
+
+/// A value that marks codes of no class in a table of bytes, unless a class has it.
+const UNKNOWN: u8 = 254;
+
+/// Where names and colors of classes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LegendOrigin {
+    /// The user, or the raster itself.
+    Told,
+    /// Nobody: classes are called by their ids.
+    Ids,
+}
+
+/// A class raster on disk, read in rows, with the confidence of its pixels if there is a raster of that.
+///
+/// ```no_run
+/// use seg_data::ClassFile;
+/// use seg_vector::ClassSource;
+/// let mut raster = ClassFile::open("classes.tif", None)?;
+/// let ids = raster.classes(0..512)?; // (512, W), 255 where there is no class
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ClassFile {
+    name: String,
+    convention: Convention,
+    origin: LegendOrigin,
+    reader: LabelReader,
+    profile: RasterProfile,
+    /// For rasters of bytes: what each byte is.
+    table: Option<Box<[u8; 256]>>,
+    confidence: Option<Confidence>,
+    notes: Vec<String>,
+}
+
+/// A raster of confidence, whose first band is the probability of the class.
+#[derive(Debug)]
+struct Confidence {
+    name: String,
+    raster: GeoRaster,
+}
+
+impl ClassFile {
+    /// Opens a raster of ids or of a legend's colors; without a convention its legend is what the raster carries
+    /// along, or else the ids.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or has neither ids nor colors of the legend.
+    pub fn open(name: &str, convention: Option<Convention>) -> Result<Self, Error> {
+        let by_ids = legend_of_ids(0..NO_CLASS).map(Convention::new).ok_or(Error::NoLegend)?;
+        let (reader, profile, said) =
+            LabelReader::open_raster(name, convention.as_ref().unwrap_or(&by_ids))?;
+        if let Some(convention) = convention {
+            return Self::new(name, (reader, profile, said), convention.in_own_ids(), LegendOrigin::Told);
+        }
+        if let Some(legend) = legend_of_raster(&profile) {
+            let own = Convention::new(legend);
+            let opened = LabelReader::open_raster(name, &own)?;
+            return Self::new(name, opened, own, LegendOrigin::Told);
+        }
+        let by_id = reader.by_id().ok_or(Error::NoLegend)?;
+        Self::new(name, (by_id, profile, Vec::new()), by_ids, LegendOrigin::Ids)
+    }
+
+    fn new(
+        name: &str,
+        (reader, profile, notes): (LabelReader, RasterProfile, Vec<String>),
+        convention: Convention,
+        origin: LegendOrigin,
+    ) -> Result<Self, Error> {
+        let table = table(&reader, &convention);
+        Ok(Self { name: name.to_owned(), convention, origin, reader, profile, table, confidence: None, notes })
+    }
+
+    /// Takes confidence from another raster on the same grid: bytes of 0 to 254, or floats of 0 to 1.
+    ///
+    /// # Errors
+    /// If it cannot be opened, lies elsewhere, or has other values.
+    pub fn with_confidence(mut self, name: &str) -> Result<Self, Error> {
+        let options =
+            ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
+        let raster = GeoRaster::open(name, &options).map_err(opening(name))?;
+        let notes = check_same_grid(&self.profile, raster.raster_profile()).map_err(|source| Error::Grid {
+            image: self.name.clone(),
+            label: name.to_owned(),
+            source: Box::new(source),
+        })?;
+        self.notes.extend(notes.iter().map(ToString::to_string));
+        let dtype = raster.raster_profile().bands.first().and_then(|band| band.dtype);
+        if !matches!(dtype, Some(DataType::UInt8 | DataType::Float32 | DataType::Float64)) {
+            return Err(Error::NoConfidence {
+                name: name.to_owned(),
+                has: raster.raster_profile().bands_in_words(),
+            });
+        }
+        self.confidence = Some(Confidence { name: name.to_owned(), raster });
+        Ok(self)
+    }
+
+    /// Its classes.
+    pub const fn legend(&self) -> &Legend {
+        &self.convention.legend
+    }
+
+    /// Where their names come from.
+    pub const fn legend_origin(&self) -> LegendOrigin {
+        self.origin
+    }
+
+    /// All that GDAL tells about it.
+    pub const fn raster_profile(&self) -> &RasterProfile {
+        &self.profile
+    }
+
+    /// What a caller should tell the user.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn window(&self, rows: &Range<usize>) -> Window {
+        Window { x: 0, y: rows.start, width: self.profile.size.width, height: rows.len() }
+    }
+
+    fn read(&self, rows: &Range<usize>) -> Result<Array2<u8>, Error> {
+        let window = self.window(rows);
+        let unknown = |tally: &Tally| Error::UnknownCodes {
+            name: self.name.clone(),
+            codes: tally.describe_unknown(),
+        };
+        if let (Some(table), LabelReader::Raster { raster, .. }) = (&self.table, &self.reader) {
+            let raw = raster.read_raw(window).map_err(opening(&self.name))?;
+            if let Some((_, RawValues::UInt8(codes))) = raw.bands.into_iter().next() {
+                let classes: Vec<u8> = codes.iter().map(|&code| table[usize::from(code)]).collect();
+                if classes.contains(&UNKNOWN) && self.convention.legend.get(ClassId(UNKNOWN)).is_none() {
+                    let mut tally = Tally::default();
+                    for code in codes.into_iter().filter(|&code| table[usize::from(code)] == UNKNOWN) {
+                        self.convention.relabel.decode(Code::Id(code.into()), &mut tally);
+                    }
+                    return Err(unknown(&tally));
+                }
+                let shape = (window.height, window.width);
+                return Array2::from_shape_vec(shape, classes).map_err(|_| Error::NoLegend);
+            }
+        }
+        let mut tally = Tally::default();
+        let ids = self.reader.read(window, &self.convention.relabel, &mut tally)?;
+        if tally.unknown.is_empty() { Ok(ids) } else { Err(unknown(&tally)) }
+    }
+}
+
+/// What each byte of a raster of bytes is, where only a value stands for nodata.
+fn table(reader: &LabelReader, convention: &Convention) -> Option<Box<[u8; 256]>> {
+    let LabelReader::Raster { raster, .. } = reader else { return None };
+    if !reader.is_by_id() || convention.legend.get(ClassId(UNKNOWN)).is_some() && convention.legend.len() < 255 {
+        return None;
+    }
+    let nodata = raster.nodata_of_bytes()?;
+    let mut table = Box::new([NO_CLASS; 256]);
+    for (code, class) in (0..=255_u8).zip(table.iter_mut()) {
+        let mut tally = Tally::default();
+        let decoded = convention.relabel.decode(Code::Id(code.into()), &mut tally);
+        *class = match () {
+            () if nodata == Some(code) => NO_CLASS,
+            () if tally.unknown.is_empty() => decoded,
+            () => UNKNOWN,
+        };
+    }
+    Some(table)
+}
+
+impl ClassSource for ClassFile {
+    fn size(&self) -> Size {
+        self.profile.size
+    }
+
+    fn classes(&mut self, rows: Range<usize>) -> Result<Array2<u8>, IoError> {
+        self.read(&rows).map_err(|error| reading(&self.name, &rows, error))
+    }
+
+    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<u8>>, IoError> {
+        let window = self.window(&rows);
+        let Some(Confidence { name, raster }) = &self.confidence else { return Ok(None) };
+        let failed = |source| reading(name, &rows, opening(name)(source));
+        let raw = raster.read_raw(window).map_err(failed)?;
+        let valid = raster.read_validity(window).map_err(failed)?;
+        let values: Vec<u8> = match raw.bands.into_iter().next() {
+            Some((_, RawValues::UInt8(values))) => values,
+            Some((_, RawValues::Float32(values))) => values.into_iter().map(|v| byte(f64::from(v))).collect(),
+            Some((_, RawValues::Float64(values))) => values.into_iter().map(byte).collect(),
+            _ => return Ok(None),
+        };
+        let values = values.into_iter().zip(&valid).map(|(value, valid)| if *valid { value } else { NO_CLASS });
+        Ok(Array2::from_shape_vec((window.height, window.width), values.collect()).ok())
+    }
+
+    fn reopen(&self) -> Result<Box<dyn ClassSource>, IoError> {
+        let again = || {
+            let again = Self::open(&self.name, Some(self.convention.clone()))?;
+            let table = table(&again.reader, &self.convention);
+            let again = Self { convention: self.convention.clone(), origin: self.origin, table, ..again };
+            match &self.confidence {
+                Some(confidence) => again.with_confidence(&confidence.name),
+                None => Ok(again),
+            }
+        };
+        again().map(|again| Box::new(again) as Box<dyn ClassSource>).map_err(|error| {
+            let hint = error.hint();
+            IoError { action: format!("cannot open {} once more", self.name), hint, cause: Box::new(error) }
+        })
+    }
+}
+
+fn reading(name: &str, rows: &Range<usize>, error: Error) -> IoError {
+    let action = format!("cannot read rows {} to {} of {name}", rows.start, rows.end - 1);
+    IoError { action, hint: error.hint(), cause: Box::new(error) }
+}
+
+/// A probability of 0 to 1 as a byte of 0 to 254.
+fn byte(probability: f64) -> u8 {
+    if probability.is_finite() { (probability.clamp(0.0, 1.0) * 254.0).round() as u8 } else { NO_CLASS }
+}

@@ -1,0 +1,116 @@
+use crate::polygons::open_vectors;
+use crate::written::sync;
+use crate::{Error, GdalMessage};
+use gdal::vector::LayerAccess as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Endings of files that belong to one that was there before and would be taken for parts of the new one.
+const BESIDE: [&str; 12] =
+    ["shx", "dbf", "prj", "cpg", "sbn", "sbx", "qix", "idm", "ind", "shp.xml", "gpkg-wal", "gpkg-shm"];
+
+/// A folder beside the final file in which it is made; it goes with this value.
+#[derive(Debug)]
+pub(super) struct Staged {
+    folder: PathBuf,
+    target: PathBuf,
+}
+
+/// A file of polygons that is whole, still in its temporary place.
+#[derive(Debug)]
+pub struct WrittenPolygons {
+    staged: Staged,
+    /// How many polygons it has.
+    pub count: u64,
+}
+
+impl Staged {
+    /// Makes the folder; what a run that was killed left there is gone.
+    pub(super) fn create(target: &Path) -> Result<Self, Error> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(".part");
+        let folder = target.with_file_name(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(file("remove", &folder))?;
+        }
+        fs::create_dir(&folder).map_err(file("create the folder", &folder))?;
+        Ok(Self { folder, target: target.to_path_buf() })
+    }
+
+    /// The file to write.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.join(self.target.file_name().unwrap_or_default())
+    }
+
+    /// Reads back how many features each layer has.
+    pub(super) fn check(&self, counts: &[u64]) -> Result<(), Error> {
+        let path = self.file();
+        let differs = |source| Error::WritePolygons { path: self.target.clone(), source };
+        let dataset = open_vectors(&path.to_string_lossy())?;
+        for (index, count) in counts.iter().enumerate() {
+            let layer = dataset.layer(index).map_err(|error| differs(error.into()))?;
+            let found = layer.feature_count();
+            if found != *count {
+                let said = format!("{count} polygons were written, but {found} can be read");
+                return Err(differs(GdalMessage::new(said)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) const fn written(self, count: u64) -> WrittenPolygons {
+        WrittenPolygons { staged: self, count }
+    }
+}
+
+impl WrittenPolygons {
+    /// Gives the file its name, and those beside it theirs.
+    ///
+    /// # Errors
+    /// If a file cannot be stored or renamed.
+    pub fn publish(self) -> Result<(), Error> {
+        let Staged { folder, target } = &self.staged;
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).map_err(file("search the folder", folder))? {
+            let entry = entry.map_err(file("search the folder", folder))?;
+            found.push(entry.path());
+        }
+        for path in &found {
+            sync(path)?;
+        }
+        for ending in BESIDE {
+            crate::written::remove_if_there(&target.with_extension(ending))?;
+        }
+        // The file itself comes last: where it stands, all of it does.
+        let main = self.staged.file();
+        found.sort_unstable_by_key(|path| *path == main);
+        for path in found {
+            let to = target.with_file_name(path.file_name().unwrap_or_default());
+            fs::rename(&path, &to).map_err(file("rename", &path))?;
+        }
+        Ok(())
+    }
+
+    /// All its files, each in its temporary place and with its final name.
+    pub fn files(&self) -> Vec<(PathBuf, PathBuf)> {
+        let Staged { folder, target } = &self.staged;
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut files: Vec<_> =
+            entries.map(|entry| (entry.path(), target.with_file_name(entry.file_name()))).collect();
+        files.sort_unstable();
+        files
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Nothing better can be done about a folder that cannot be removed.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_path_buf();
+    move |source| Error::File { action, path, source }
+}

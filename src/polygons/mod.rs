@@ -1,0 +1,331 @@
+//! From a class raster to a file of polygons.
+
+mod memory;
+mod scale;
+
+pub(crate) use memory::MemoryPlan;
+
+use crate::diagnostic::Advice;
+use crate::segment::conflicts::same_file;
+use crate::value::OnGround;
+use anyhow::Context as _;
+use scale::Scale;
+use seg_data::{ClassFile, LegendOrigin};
+use seg_gdal::{
+    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSpec, StyledClasses, VectorFormat,
+    WrittenPolygons, write_polygons,
+};
+use seg_grid::Observer;
+use seg_label::{Class, Convention, Legend};
+use seg_vector::{
+    Area, Connectedness, Generalize, Measures, Method, Outer, PolygonizeSettings, Recode, Shape, Simplify, Work,
+    generalize, polygonize,
+};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What a probability of 1 is in a raster of confidence.
+const SURE: f64 = 254.0;
+
+/// Which polygons are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct PolygonJob {
+    /// Any name that GDAL can open.
+    pub classes: String,
+    /// What the raster's values mean; what it carries along if not given.
+    pub convention: Option<Convention>,
+    /// A raster of confidence.
+    pub confidence: Option<String>,
+    pub out: PathBuf,
+    pub connectedness: Connectedness,
+    pub min_area: Option<OnGround>,
+    pub fill_holes: Option<OnGround>,
+    pub simplify: Option<(OnGround, Method, Outer)>,
+    /// Names or ids of the classes that are written; all if empty.
+    pub only: Vec<String>,
+    pub layers: Layers,
+    pub layer_options: Vec<String>,
+    pub threads: usize,
+    pub max_memory: Option<u64>,
+}
+
+impl PolygonJob {
+    /// Every area as it is.
+    pub(crate) fn plain(classes: String, out: PathBuf, threads: usize) -> Self {
+        Self {
+            classes,
+            convention: None,
+            confidence: None,
+            out,
+            connectedness: Connectedness::Four,
+            min_area: None,
+            fill_holes: None,
+            simplify: None,
+            only: Vec::new(),
+            layers: Layers::Single,
+            layer_options: Vec::new(),
+            threads,
+            max_memory: None,
+        }
+    }
+}
+
+/// A raster that is open, and what will be done with it.
+pub(crate) struct Prepared<'a> {
+    job: &'a PolygonJob,
+    format: VectorFormat,
+    raster: ClassFile,
+    scale: Scale,
+    wanted: BTreeSet<u8>,
+    pub memory: MemoryPlan,
+    /// What was decided for the user, in lines.
+    pub notes: Vec<String>,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub file: WrittenPolygons,
+    /// Polygons and square meters of each class, in the legend's order.
+    pub classes: Vec<ClassTotal>,
+    pub merged: usize,
+    pub filled: usize,
+}
+
+/// What polygons of one class come to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ClassTotal {
+    pub id: u8,
+    pub name: String,
+    pub polygons: u64,
+    pub pixels: u64,
+    pub area_m2: Option<f64>,
+}
+
+/// Opens the raster and plans.
+pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
+    let format = VectorFormat::of(&job.out)?;
+    let read = std::iter::once(&job.classes).chain(&job.confidence);
+    if let Some(name) = read.into_iter().find(|name| same_file(Path::new(name), &job.out)) {
+        let what = format!("the polygons would replace what they are made of, {name}");
+        return Err(Advice::new(what, "write to another file").into());
+    }
+    if job.layers == Layers::PerClass && !format.has_layers() {
+        let what = format!("{} holds one layer", format.driver());
+        return Err(Advice::new(what, "--layer-per-class wants a GeoPackage: --out polygons.gpkg").into());
+    }
+    let mut raster = ClassFile::open(&job.classes, job.convention.clone())?;
+    if let Some(confidence) = &job.confidence {
+        raster = raster.with_confidence(confidence)?;
+    }
+    if job.layers == Layers::PerClass && raster.legend_origin() == LegendOrigin::Ids {
+        let what = format!("{} carries no class names to call layers by", job.classes);
+        return Err(Advice::new(what, "tell them: --legend FILE").into());
+    }
+    let wanted = wanted(&job.only, raster.legend())?;
+    let profile = raster.raster_profile();
+    let scale = Scale::of(profile);
+    let mut notes: Vec<String> = raster.notes().to_vec();
+    notes.extend(scale.note(profile, format));
+    let memory = MemoryPlan::new(job, profile)?;
+    Ok(Prepared { job, format, raster, scale, wanted, memory, notes })
+}
+
+/// The ids of the classes that are written.
+fn wanted(only: &[String], legend: &Legend) -> anyhow::Result<BTreeSet<u8>> {
+    let all = || legend.classes().iter().map(|class| class.id.0).collect();
+    if only.is_empty() {
+        return Ok(all());
+    }
+    let id = |text: &String| {
+        let by_id = || legend.classes().iter().find(|class| class.id.0.to_string() == text.trim());
+        legend.by_name(text.trim()).or_else(by_id).map(|class| class.id.0).ok_or_else(|| {
+            let known: Vec<_> = legend.names().collect();
+            Advice::new(format!("there is no class {text}"), format!("classes are {}", known.join(", ")))
+        })
+    };
+    only.iter().map(|text| Ok(id(text)?)).collect()
+}
+
+/// An area that is ready to be written.
+struct Ready {
+    wkb: Vec<u8>,
+    class: usize,
+    pixels: u64,
+    measures: Option<Measures>,
+    confidence: Option<(f64, f64)>,
+    touches_edge: bool,
+}
+
+impl Prepared<'_> {
+    /// Makes the file under a temporary name.
+    pub(crate) fn make(&self, observer: &dyn Observer) -> anyhow::Result<Made> {
+        let work = Work { band_rows: self.memory.band_rows, workers: self.job.threads };
+        let (min_area, fill_holes) = (self.area(self.job.min_area)?, self.area(self.job.fill_holes)?);
+        let recode = if min_area.is_some() || fill_holes.is_some() {
+            let settings = Generalize {
+                connectedness: self.job.connectedness,
+                min_area,
+                fill_holes,
+                ground: self.scale.ground(self.job.min_area.or(self.job.fill_holes))?,
+            };
+            Some(generalize(&self.raster, &settings, work, observer)?)
+        } else {
+            None
+        };
+        let simplify = self.job.simplify.map(|(tolerance, method, outer)| {
+            let ground = self.scale.ground(Some(tolerance))?;
+            let (OnGround::Pixels(tolerance) | OnGround::Meters(tolerance)) = tolerance;
+            anyhow::Ok(Simplify { method, tolerance, ground, outer })
+        });
+        let settings =
+            PolygonizeSettings { connectedness: self.job.connectedness, simplify: simplify.transpose()? };
+        if let Some(limit) = self.format.limit() {
+            self.check_size(limit, recode.as_ref(), &settings, work, observer)?;
+        }
+        self.write(recode.as_ref(), &settings, work, observer)
+    }
+
+    /// An area in the units of its ground; both are of one kind, or the smaller unit wins.
+    fn area(&self, area: Option<OnGround>) -> anyhow::Result<Option<f64>> {
+        let first = self.job.min_area.or(self.job.fill_holes);
+        area.map(|area| match (area, first) {
+            (OnGround::Pixels(pixels), Some(OnGround::Meters(_))) => self.scale.pixels_in_meters(pixels),
+            (OnGround::Meters(meters), Some(OnGround::Pixels(_))) => self.scale.meters_in_pixels(meters),
+            (OnGround::Pixels(area) | OnGround::Meters(area), _) => Ok(area),
+        })
+        .transpose()
+    }
+
+    /// Counts what a format with a limit would have to hold, before a byte of it is written.
+    fn check_size(
+        &self,
+        limit: u64,
+        recode: Option<&Recode>,
+        settings: &PolygonizeSettings,
+        work: Work,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<()> {
+        let (mut geometry, mut records) = (0_u64, 0_u64);
+        let (placement, shape) = (self.scale.placement, self.shape());
+        let size = |area: Area| (area.class, placement.wkb(&area, shape).len() as u64);
+        polygonize(&self.raster, recode, settings, work, observer, size, |(class, bytes)| {
+            if self.wanted.contains(&class) {
+                // A header of 8 bytes and a box of 32 beside the points.
+                geometry += bytes + 44;
+                records += 200;
+            }
+            Ok(())
+        })?;
+        let most = geometry.max(records);
+        if most <= limit {
+            return Ok(());
+        }
+        let what = format!(
+            "a Shapefile holds at most 2 GB, and {} would take {:.1} GB",
+            self.job.out.display(),
+            most as f64 / 1e9
+        );
+        Err(Advice::new(what, "write .gpkg or .fgb instead, or fewer polygons with --min-area and --simplify").into())
+    }
+
+    fn shape(&self) -> Shape {
+        match self.job.connectedness {
+            Connectedness::Four => Shape::Polygon,
+            Connectedness::Eight => Shape::MultiPolygon,
+        }
+    }
+
+    fn write(
+        &self,
+        recode: Option<&Recode>,
+        settings: &PolygonizeSettings,
+        work: Work,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<Made> {
+        let legend = self.raster.legend();
+        let classes: Vec<&Class> =
+            legend.classes().iter().filter(|class| self.wanted.contains(&class.id.0)).collect();
+        let entry = |class: &&'_ Class| (class.id.0, class.name.clone(), class.color);
+        let named: Vec<_> = classes.iter().map(entry).collect();
+        let entries: Vec<ClassEntry<'_>> = named
+            .iter()
+            .map(|(id, name, color)| ClassEntry { id: *id, name, color: [color.r, color.g, color.b] })
+            .collect();
+        let mut places = [None; 256];
+        for (place, class) in classes.iter().enumerate() {
+            places[usize::from(class.id.0)] = Some(place);
+        }
+        let shape = self.shape();
+        let spec = PolygonSpec {
+            format: self.format,
+            crs: self.raster.raster_profile().crs.as_ref(),
+            classes: &entries,
+            styled: match self.raster.legend_origin() {
+                LegendOrigin::Told => StyledClasses::All,
+                LegendOrigin::Ids => StyledClasses::Used,
+            },
+            layers: self.job.layers,
+            geometry: match shape {
+                Shape::Polygon => PolygonKind::Polygon,
+                Shape::MultiPolygon => PolygonKind::MultiPolygon,
+            },
+            confidence: match self.job.confidence {
+                Some(_) => ConfidenceFields::Present,
+                None => ConfidenceFields::Absent,
+            },
+            layer_options: &self.job.layer_options,
+        };
+        let mut totals: Vec<ClassTotal> = classes
+            .iter()
+            .map(|class| ClassTotal {
+                id: class.id.0,
+                name: class.name.clone(),
+                polygons: 0,
+                pixels: 0,
+                area_m2: self.scale.is_known().then_some(0.0),
+            })
+            .collect();
+        let placement = self.scale.placement;
+        let ready = |area: Area| {
+            // What is not wanted is only in the way of what is.
+            let class = places[usize::from(area.class)]?;
+            Some(Ready {
+                wkb: placement.wkb(&area, shape),
+                class,
+                pixels: area.pixels,
+                measures: placement.measures(&area),
+                confidence: area.confidence.map(|sure| (sure.mean / SURE, sure.tenth_percentile / SURE)),
+                touches_edge: area.touches_edge,
+            })
+        };
+        let file = write_polygons::<anyhow::Error>(&self.job.out, &spec, |sink| {
+            polygonize(&self.raster, recode, settings, work, observer, ready, |ready| {
+                let Some(ready) = ready else { return Ok(()) };
+                let total = &mut totals[ready.class];
+                total.polygons += 1;
+                total.pixels += ready.pixels;
+                if let (Some(sum), Some(measures)) = (&mut total.area_m2, ready.measures) {
+                    *sum += measures.area;
+                }
+                let row = PolygonRow {
+                    wkb: &ready.wkb,
+                    class: ready.class,
+                    area_m2: ready.measures.map(|measures| measures.area),
+                    perimeter_m: ready.measures.map(|measures| measures.perimeter),
+                    pixels: ready.pixels,
+                    confidence: ready.confidence,
+                    touches_edge: ready.touches_edge,
+                };
+                Ok(sink.write(&row)?)
+            })
+            .with_context(|| format!("cannot make polygons of {}", self.job.classes))
+        })?;
+        Ok(Made {
+            file,
+            classes: totals,
+            merged: recode.map_or(0, Recode::merged),
+            filled: recode.map_or(0, Recode::filled),
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! What a pixel of a raster measures on the ground.
+
+use crate::diagnostic::Advice;
+use crate::value::OnGround;
+use seg_gdal::{RasterProfile, VectorFormat};
+use seg_grid::{GeoTransform, Size};
+use seg_vector::{Ellipsoid, Ground, Placement, Units};
+
+/// What a pixel measures, and why that may be unknown.
+#[derive(Debug)]
+pub(super) struct Scale {
+    pub placement: Placement,
+    name: String,
+    size: Size,
+}
+
+impl Scale {
+    pub(super) fn of(profile: &RasterProfile) -> Self {
+        let units = match (&profile.crs, profile.transform) {
+            (Some(crs), Some(_)) => match (crs.meters_per_unit(), crs.angles()) {
+                (Some(scale), _) => Units::Meters(scale),
+                (None, Some(angles)) => Units::Degrees {
+                    scale: angles.degrees_per_unit,
+                    ellipsoid: Ellipsoid { semi_major: angles.semi_major, semi_minor: angles.semi_minor },
+                },
+                (None, None) => Units::Unknown,
+            },
+            _ => Units::Unknown,
+        };
+        // Without a geotransform corners are counted in pixels, with rows downward as GIS programs show them.
+        let plain = GeoTransform::from_gdal([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]);
+        let transform = profile.transform.unwrap_or(plain);
+        Self { placement: Placement { transform, units }, name: profile.name.clone(), size: profile.size }
+    }
+
+    /// Whether lengths in meters are known.
+    pub(super) fn is_known(&self) -> bool {
+        self.placement.units != Units::Unknown
+    }
+
+    /// What the user should know about coordinates and lengths.
+    pub(super) fn note(&self, profile: &RasterProfile, format: VectorFormat) -> Option<String> {
+        let what = match (self.is_known(), &profile.crs) {
+            (true, _) => return None,
+            (false, Some(_)) => "no geotransform",
+            (false, None) => "no CRS",
+        };
+        let lon_lat = if format.is_lon_lat() { ", and coordinates are as in the raster, not longitude and latitude" } else { "" };
+        Some(format!("{} has {what}: area_m2 and perimeter_m stay empty{lon_lat}", self.name))
+    }
+
+    /// The ground in the unit of a quantity.
+    pub(super) fn ground(&self, quantity: Option<OnGround>) -> anyhow::Result<Ground> {
+        match quantity {
+            Some(OnGround::Meters(_)) => self.placement.ground(self.size).ok_or_else(|| self.unknown()),
+            _ => Ok(Ground::PIXELS),
+        }
+    }
+
+    /// So many pixels of the raster's middle in square meters.
+    pub(super) fn pixels_in_meters(&self, pixels: f64) -> anyhow::Result<f64> {
+        Ok(pixels * self.pixel()?)
+    }
+
+    /// So many square meters in pixels of the raster's middle.
+    pub(super) fn meters_in_pixels(&self, meters: f64) -> anyhow::Result<f64> {
+        Ok(meters / self.pixel()?)
+    }
+
+    fn pixel(&self) -> anyhow::Result<f64> {
+        let ground = self.placement.ground(self.size).ok_or_else(|| self.unknown())?;
+        Ok(ground.pixel_area(self.size.height as u32 / 2))
+    }
+
+    fn unknown(&self) -> anyhow::Error {
+        let what = format!("nobody knows how long a meter is in {}, which has no CRS or no geotransform", self.name);
+        Advice::new(what, "give areas and lengths in pixels, such as 40px and 2px").into()
+    }
+}
