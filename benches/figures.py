@@ -3,7 +3,7 @@
 
     benches/figures.py [--rounds 5] [--peers PYTHON] [--work DIR] [--out FILE.md] [PART...]
 
-Parts are probe, network, seams, tile and memory. What is compared runs in turns, ROUNDS times each, and medians are
+Parts are probe, network, seams, tile, memory and vectorize. What is compared runs in turns, ROUNDS times each, and medians are
 told. PYTHON is an interpreter with torch, rasterio, numpy, onnxruntime and geodeep; without it the peers that need
 it are left out, and the table says so.
 """
@@ -189,7 +189,30 @@ def memory(args):
     return lines
 
 
-PARTS = {"probe": probe, "network": network, "seams": seams, "tile": tile, "memory": memory}
+def vectorize(args):
+    side = 4096
+    truth = scene(args.work, side, side) / "truth.tif"
+    lines = [f"### Polygons of {side} × {side} pixels of blocks and specks", "", *HEAD]
+    for driver, ending in (("FlatGeobuf", "fgb"), ("GPKG", "gpkg")):
+        ours, theirs = truth.with_name(f"ours.{ending}"), truth.with_name(f"theirs.{ending}")
+        medians = in_turns(args.rounds, **{
+            "rs-seg": [RS_SEG, "vectorize", truth, "--out", ours, "--overwrite", "-q"],
+            "gdal_polygonize.py": ["sh", "-c", f"rm -f '{theirs}' && exec gdal_polygonize.py -q '{truth}' -f {driver} '{theirs}'"],
+        })
+        lines.append(row(f"rs-seg vectorize to {driver}", medians["rs-seg"], medians["gdal_polygonize.py"], "gdal_polygonize.py"))
+    simple = truth.with_name("simple.fgb")
+    done = in_turns(args.rounds, **{
+        "rs-seg": [RS_SEG, "vectorize", truth, "--out", simple, "--overwrite", "-q", "--min-area", "20px", "--simplify", "2px"]})
+    lines.append(row("the same, merged and simplified", done["rs-seg"]))
+    if args.peers:
+        told = run([args.peers, HERE / "peers/coverage.py", truth.with_name("ours.fgb"), "2"])["out"].split()
+        fits = run([args.peers, HERE / "peers/coverage.py", simple, "2"])["out"].split()[0]
+        lines += ["", f"shapely: the raw polygons are a valid coverage: {told[0]}; the simplified ones: {fits}. "
+                      f"Its `coverage_simplify` of the raw ones alone takes {float(told[1]):.1f} s of CPU time."]
+    return lines
+
+
+PARTS = {"probe": probe, "network": network, "seams": seams, "tile": tile, "memory": memory, "vectorize": vectorize}
 
 
 def main():

@@ -52,7 +52,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Tile(TileArgs),
     Train(TrainArgs),
-    Infer(InferArgs),
+    Infer(Box<InferArgs>),
     Verify(VerifyArgs),
     Eval(EvalArgs),
     Vectorize(VectorizeArgs),

@@ -3,8 +3,8 @@
 use super::GdalArgs;
 use super::global::ADVANCED_HEADING;
 use crate::value::{
-    ByteSize, ConnectednessChoice, GroundArea, GroundLength, KeyValue, SimplifyChoice, byte_size, ground_area,
-    ground_length, key_value,
+    ByteSize, ConnectednessChoice, GroundArea, GroundLength, KeyValue, SimplifyChoice, byte_size,
+    ground_area, ground_length, key_value,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// gaps and no overlaps, before and after simplification. Nodata becomes no polygon. The raster is read in bands of
 /// rows, so memory does not grow with it; the polygons are the same for any number of threads.
 ///
-/// Attributes are class_id, class_name, area_m2 and perimeter_m (on the ellipsoid where coordinates are degrees,
-/// empty where there is no CRS), pixels, touches_edge, and with --confidence confidence_mean and confidence_p10, from
+/// Attributes are `class_id`, `class_name`, `area_m2` and `perimeter_m` (on the ellipsoid where coordinates are degrees,
+/// empty where there is no CRS), pixels, `touches_edge`, and with --confidence `confidence_mean` and `confidence_p10`, from
 /// 0 to 1.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -27,7 +27,7 @@ pub(crate) struct VectorizeArgs {
     /// Polygons to write: .gpkg, .fgb, .geojson, .geojsonl, .shp, or .parquet where GDAL has it
     ///
     /// A GeoPackage brings the style that QGIS shows it with. GeoJSON is in longitude and latitude (RFC 7946). A
-    /// Shapefile has short attribute names (perim_m, touch_edge, conf_mean, conf_p10) and at most 2 GB.
+    /// Shapefile has short attribute names (`perim_m`, `touch_edge`, `conf_mean`, `conf_p10`) and at most 2 GB.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Whether pixels that share no more than a corner belong together (8) or not (4)

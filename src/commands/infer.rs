@@ -1,5 +1,6 @@
 //! `rs-seg infer`.
 
+use super::vectorize::check_outputs;
 use crate::cli::InferArgs;
 use crate::context::{Context, ResultFormat};
 use crate::network::NetworkName;
@@ -28,12 +29,11 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
         }
         segment::conflicts::check(&job, context.existing)?;
     }
-    if let Some(vector) = &args.vector {
+    if let Some(vector) = args.vector.as_ref().filter(|_| !args.dry_run) {
         // Before hours of work, not after them.
-        seg_gdal::VectorFormat::of(vector)?;
+        check_outputs(vector, context)?;
     }
-    let mut stages =
-        vec![Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }];
+    let mut stages = vec![Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }];
     stages.extend(args.vector.as_ref().map(|_| Stage { name: "trace", weight: 5.0 }));
     context.progress.start("infer", &stages);
     let prepared = segment::prepare(&job, &context.progress)?;

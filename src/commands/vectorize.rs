@@ -6,17 +6,18 @@ use crate::polygons::{self, ClassTotal, Made, PolygonJob};
 use crate::progress::Stage;
 use crate::value::{ConnectednessChoice, SimplifyChoice};
 use seg_data::find_convention;
-use seg_gdal::Layers;
+use seg_gdal::{Layers, VectorFormat};
 use seg_run::Rss;
 use seg_vector::{Connectedness, Method, Outer};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 /// Turns a class raster into polygons.
 pub(crate) fn run(args: &VectorizeArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
-    context.check_output(&args.out)?;
+    check_outputs(&args.out, context)?;
     let started = Instant::now();
     seg_torch::share_heap();
     let job = job(args, context)?;
@@ -58,6 +59,12 @@ pub(crate) fn run(args: &VectorizeArgs, context: &Context) -> anyhow::Result<()>
             context.printer.data(args.out.display())
         }
     }
+}
+
+/// Refuses a file that exists without `--overwrite`, and those that a format has beside it.
+pub(super) fn check_outputs(out: &Path, context: &Context) -> anyhow::Result<()> {
+    let parts = VectorFormat::of(out)?.parts().iter().map(|ending| out.with_extension(ending));
+    std::iter::once(out.to_path_buf()).chain(parts).try_for_each(|path| context.check_output(&path))
 }
 
 fn job(args: &VectorizeArgs, context: &Context) -> anyhow::Result<PolygonJob> {

@@ -2,7 +2,9 @@
 
 use crate::network::NetworkName;
 use crate::segment::{OverlapChoice, PixelSize};
-use crate::value::{BandList, ByteSize, DeviceArg, GroundArea, GroundLength, KeyValue, Sample, ScaleList, Setting, Sha256};
+use crate::value::{
+    BandList, ByteSize, DeviceArg, GroundArea, GroundLength, KeyValue, Sample, ScaleList, Setting, Sha256,
+};
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
 use seg_gdal::Bounds;

@@ -184,7 +184,9 @@ mod tests {
             for parameter in &command.parameters {
                 let value = parameter.value_name.as_deref().unwrap_or_default();
                 let names_a_file = parameter.kind == Kind::Path
-                    || ["FILE", "DIR", "INPUT", "MODEL", "CONFIG"].iter().any(|word| value.contains(word));
+                    || ["FILE", "DIR", "INPUT", "CLASSES", "MODEL", "CONFIG"]
+                        .iter()
+                        .any(|word| value.contains(word));
                 let place = format!("{} {}", command.name, parameter.name);
                 assert_eq!(parameter.file.is_some(), names_a_file, "{place}: see files.rs");
             }

@@ -50,7 +50,8 @@ impl MemoryPlan {
         let at_once = (job.threads + WAITING) as u64;
         let bytes_per_row = (width as u64 * BYTES_PER_PIXEL + 1024) * at_once;
         let rest = budget.saturating_sub(program + cache + corners);
-        let rows = (rest / 2 / bytes_per_row).min((MOST_PIXELS / width as u64).max(LEAST_ROWS));
+        let most = (MOST_PIXELS / width as u64).max(LEAST_ROWS).min(height as u64);
+        let rows = (rest / 2 / bytes_per_row).min(most);
         if rows < LEAST_ROWS.min(height as u64) {
             let least = program + cache + corners + 2 * LEAST_ROWS * bytes_per_row;
             let what = format!("polygons of {} take at least {} of memory", job.classes, mebibytes(least));

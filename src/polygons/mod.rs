@@ -1,8 +1,10 @@
 //! From a class raster to a file of polygons.
 
+mod job;
 mod memory;
 mod scale;
 
+pub(crate) use job::PolygonJob;
 pub(crate) use memory::MemoryPlan;
 
 use crate::diagnostic::Advice;
@@ -16,59 +18,16 @@ use seg_gdal::{
     WrittenPolygons, write_polygons,
 };
 use seg_grid::Observer;
-use seg_label::{Class, Convention, Legend};
+use seg_label::{Class, Legend};
 use seg_vector::{
-    Area, Connectedness, Generalize, Measures, Method, Outer, PolygonizeSettings, Recode, Shape, Simplify, Work,
-    generalize, polygonize,
+    Area, Connectedness, Generalize, Measures, PolygonizeSettings, Recode, Shape, Simplify, Work, generalize,
+    polygonize,
 };
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a probability of 1 is in a raster of confidence.
 const SURE: f64 = 254.0;
-
-/// Which polygons are wanted.
-#[derive(Debug, Clone)]
-pub(crate) struct PolygonJob {
-    /// Any name that GDAL can open.
-    pub classes: String,
-    /// What the raster's values mean; what it carries along if not given.
-    pub convention: Option<Convention>,
-    /// A raster of confidence.
-    pub confidence: Option<String>,
-    pub out: PathBuf,
-    pub connectedness: Connectedness,
-    pub min_area: Option<OnGround>,
-    pub fill_holes: Option<OnGround>,
-    pub simplify: Option<(OnGround, Method, Outer)>,
-    /// Names or ids of the classes that are written; all if empty.
-    pub only: Vec<String>,
-    pub layers: Layers,
-    pub layer_options: Vec<String>,
-    pub threads: usize,
-    pub max_memory: Option<u64>,
-}
-
-impl PolygonJob {
-    /// Every area as it is.
-    pub(crate) fn plain(classes: String, out: PathBuf, threads: usize) -> Self {
-        Self {
-            classes,
-            convention: None,
-            confidence: None,
-            out,
-            connectedness: Connectedness::Four,
-            min_area: None,
-            fill_holes: None,
-            simplify: None,
-            only: Vec::new(),
-            layers: Layers::Single,
-            layer_options: Vec::new(),
-            threads,
-            max_memory: None,
-        }
-    }
-}
 
 /// A raster that is open, and what will be done with it.
 pub(crate) struct Prepared<'a> {
@@ -226,7 +185,11 @@ impl Prepared<'_> {
             self.job.out.display(),
             most as f64 / 1e9
         );
-        Err(Advice::new(what, "write .gpkg or .fgb instead, or fewer polygons with --min-area and --simplify").into())
+        Err(Advice::new(
+            what,
+            "write .gpkg or .fgb instead, or fewer polygons with --min-area and --simplify",
+        )
+        .into())
     }
 
     fn shape(&self) -> Shape {

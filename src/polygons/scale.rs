@@ -45,7 +45,11 @@ impl Scale {
             (false, Some(_)) => "no geotransform",
             (false, None) => "no CRS",
         };
-        let lon_lat = if format.is_lon_lat() { ", and coordinates are as in the raster, not longitude and latitude" } else { "" };
+        let lon_lat = if format.is_lon_lat() {
+            ", and coordinates are as in the raster, not longitude and latitude"
+        } else {
+            ""
+        };
         Some(format!("{} has {what}: area_m2 and perimeter_m stay empty{lon_lat}", self.name))
     }
 
@@ -73,7 +77,8 @@ impl Scale {
     }
 
     fn unknown(&self) -> anyhow::Error {
-        let what = format!("nobody knows how long a meter is in {}, which has no CRS or no geotransform", self.name);
+        let what =
+            format!("nobody knows how long a meter is in {}, which has no CRS or no geotransform", self.name);
         Advice::new(what, "give areas and lengths in pixels, such as 40px and 2px").into()
     }
 }

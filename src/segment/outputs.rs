@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use ndarray::Axis;
 use seg_gdal::{
     BandIndex, BandSelection, ClassEntry, Content, GeoRaster, GridReference, RasterSpec, RasterWriter,
-    ReadOptions, WrittenPolygons, Written,
+    ReadOptions, Written, WrittenPolygons,
 };
 use seg_grid::{Block, IoError, Layer, Observer, RasterSink, Window};
 use seg_label::{Convention, Legend};

@@ -21,9 +21,9 @@ mod tolerance;
 pub(crate) use bands::{BandList, band_list};
 pub(crate) use bbox::bbox;
 pub(crate) use choice::{
-    BlendChoice, ConnectednessChoice, DataSetChoice, EdgeChoice, FetchChoice, ImageVariantChoice, LabelVariantChoice, LogFormat,
-    PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat, ReadErrorChoice, SimplifyChoice, StoreChoice,
-    TileFormat,
+    BlendChoice, ConnectednessChoice, DataSetChoice, EdgeChoice, FetchChoice, ImageVariantChoice,
+    LabelVariantChoice, LogFormat, PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat,
+    ReadErrorChoice, SimplifyChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use ground::{GroundArea, GroundLength, OnGround, ground_area, ground_length};

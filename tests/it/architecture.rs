@@ -75,7 +75,7 @@ fn host() -> String {
 #[test]
 fn crates_keep_out_what_they_exist_to_keep_out() {
     let graph = Graph::read();
-    for pure in ["seg-grid", "seg-label", "seg-report"] {
+    for pure in ["seg-grid", "seg-label", "seg-report", "seg-vector"] {
         graph.refuse(pure, &HEAVY);
     }
     for without_torch in ["seg-data", "seg-gdal"] {
@@ -90,6 +90,7 @@ fn crates_keep_out_what_they_exist_to_keep_out() {
     assert_eq!(own("seg-torch"), Vec::<&str>::new());
     assert_eq!(own("seg-grid"), Vec::<&str>::new());
     assert_eq!(own("seg-events"), Vec::<&str>::new());
+    assert_eq!(own("seg-vector"), ["seg-grid"]);
     graph.refuse("seg-events", &GEO);
     graph.refuse("seg-events", &TORCH);
     for library in graph.members() {

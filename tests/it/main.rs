@@ -22,3 +22,4 @@ mod scene;
 mod stopping;
 mod train;
 mod transcripts;
+mod vectorize;

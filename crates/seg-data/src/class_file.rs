@@ -1,12 +1,12 @@
+use crate::Error;
 use crate::class_names::{legend_of_ids, legend_of_raster};
 use crate::labels::{LabelReader, opening};
-use crate::Error;
 use ndarray::Array2;
 use seg_gdal::{
-    BandIndex, BandSelection, GeoRaster, RasterProfile, RawValues, ReadOptions, check_same_grid,
+    BandIndex, BandSelection, ByteValidity, GeoRaster, RasterProfile, RawValues, ReadOptions, check_same_grid,
 };
 use seg_grid::{DataType, IoError, Size, Window};
-use seg_label::{ClassId, Code, Convention, Legend, Tally};
+use seg_label::{ClassId, Code, Convention, Legend, Rgb, Tally};
 use seg_vector::{ClassSource, NO_CLASS};
 use std::ops::Range;
 
@@ -59,18 +59,18 @@ impl ClassFile {
     /// If it cannot be opened, or has neither ids nor colors of the legend.
     pub fn open(name: &str, convention: Option<Convention>) -> Result<Self, Error> {
         let by_ids = legend_of_ids(0..NO_CLASS).map(Convention::new).ok_or(Error::NoLegend)?;
-        let (reader, profile, said) =
-            LabelReader::open_raster(name, convention.as_ref().unwrap_or(&by_ids))?;
+        let (reader, profile, said) = LabelReader::open_raster(name, convention.as_ref().unwrap_or(&by_ids))?;
         if let Some(convention) = convention {
-            return Self::new(name, (reader, profile, said), convention.in_own_ids(), LegendOrigin::Told);
+            let own = convention.in_own_ids();
+            return Ok(Self::new(name, (reader, profile, said), own, LegendOrigin::Told));
         }
         if let Some(legend) = legend_of_raster(&profile) {
             let own = Convention::new(legend);
             let opened = LabelReader::open_raster(name, &own)?;
-            return Self::new(name, opened, own, LegendOrigin::Told);
+            return Ok(Self::new(name, opened, own, LegendOrigin::Told));
         }
         let by_id = reader.by_id().ok_or(Error::NoLegend)?;
-        Self::new(name, (by_id, profile, Vec::new()), by_ids, LegendOrigin::Ids)
+        Ok(Self::new(name, (by_id, profile, Vec::new()), by_ids, LegendOrigin::Ids))
     }
 
     fn new(
@@ -78,9 +78,9 @@ impl ClassFile {
         (reader, profile, notes): (LabelReader, RasterProfile, Vec<String>),
         convention: Convention,
         origin: LegendOrigin,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let table = table(&reader, &convention);
-        Ok(Self { name: name.to_owned(), convention, origin, reader, profile, table, confidence: None, notes })
+        Self { name: name.to_owned(), convention, origin, reader, profile, table, confidence: None, notes }
     }
 
     /// Takes confidence from another raster on the same grid: bytes of 0 to 254, or floats of 0 to 1.
@@ -91,10 +91,8 @@ impl ClassFile {
         let options =
             ReadOptions { bands: BandSelection::Explicit(vec![BandIndex::FIRST]), ..ReadOptions::default() };
         let raster = GeoRaster::open(name, &options).map_err(opening(name))?;
-        let notes = check_same_grid(&self.profile, raster.raster_profile()).map_err(|source| Error::Grid {
-            image: self.name.clone(),
-            label: name.to_owned(),
-            source: Box::new(source),
+        let notes = check_same_grid(&self.profile, raster.raster_profile()).map_err(|source| {
+            Error::Grid { image: self.name.clone(), label: name.to_owned(), source: Box::new(source) }
         })?;
         self.notes.extend(notes.iter().map(ToString::to_string));
         let dtype = raster.raster_profile().bands.first().and_then(|band| band.dtype);
@@ -134,18 +132,17 @@ impl ClassFile {
 
     fn read(&self, rows: &Range<usize>) -> Result<Array2<u8>, Error> {
         let window = self.window(rows);
-        let unknown = |tally: &Tally| Error::UnknownCodes {
-            name: self.name.clone(),
-            codes: tally.describe_unknown(),
-        };
+        let unknown =
+            |tally: &Tally| Error::NotOfLegend { name: self.name.clone(), codes: tally.describe_unknown() };
         if let (Some(table), LabelReader::Raster { raster, .. }) = (&self.table, &self.reader) {
             let raw = raster.read_raw(window).map_err(opening(&self.name))?;
             if let Some((_, RawValues::UInt8(codes))) = raw.bands.into_iter().next() {
                 let classes: Vec<u8> = codes.iter().map(|&code| table[usize::from(code)]).collect();
                 if classes.contains(&UNKNOWN) && self.convention.legend.get(ClassId(UNKNOWN)).is_none() {
                     let mut tally = Tally::default();
-                    for code in codes.into_iter().filter(|&code| table[usize::from(code)] == UNKNOWN) {
-                        self.convention.relabel.decode(Code::Id(code.into()), &mut tally);
+                    let unknown_codes = codes.into_iter().filter(|&code| table[usize::from(code)] == UNKNOWN);
+                    for code in unknown_codes.filter_map(|code| meaning(&self.reader, code)) {
+                        self.convention.relabel.decode(code, &mut tally);
                     }
                     return Err(unknown(&tally));
                 }
@@ -162,21 +159,30 @@ impl ClassFile {
 /// What each byte of a raster of bytes is, where only a value stands for nodata.
 fn table(reader: &LabelReader, convention: &Convention) -> Option<Box<[u8; 256]>> {
     let LabelReader::Raster { raster, .. } = reader else { return None };
-    if !reader.is_by_id() || convention.legend.get(ClassId(UNKNOWN)).is_some() && convention.legend.len() < 255 {
+    if convention.legend.get(ClassId(UNKNOWN)).is_some() && convention.legend.len() < 255 {
         return None;
     }
-    let nodata = raster.nodata_of_bytes()?;
+    let validity = raster.byte_validity()?;
     let mut table = Box::new([NO_CLASS; 256]);
     for (code, class) in (0..=255_u8).zip(table.iter_mut()) {
-        let mut tally = Tally::default();
-        let decoded = convention.relabel.decode(Code::Id(code.into()), &mut tally);
-        *class = match () {
-            () if nodata == Some(code) => NO_CLASS,
-            () if tally.unknown.is_empty() => decoded,
-            () => UNKNOWN,
+        let Some(meaning) = meaning(reader, code).filter(|_| validity != ByteValidity::AllBut(code)) else {
+            continue;
         };
+        let mut tally = Tally::default();
+        let decoded = convention.relabel.decode(meaning, &mut tally);
+        *class = if tally.unknown.is_empty() { decoded } else { UNKNOWN };
     }
     Some(table)
+}
+
+/// What a byte stands for in a raster of ids or with a color table; `None` where that has no such entry.
+fn meaning(reader: &LabelReader, code: u8) -> Option<Code> {
+    if reader.is_by_id() {
+        return Some(Code::Id(code.into()));
+    }
+    let LabelReader::Raster { raster, .. } = reader else { return None };
+    let palette = raster.raster_profile().bands.first()?.palette.as_ref()?;
+    palette.entries.get(usize::from(code)).map(|[r, g, b, _]| Code::Color(Rgb::new(*r, *g, *b)))
 }
 
 impl ClassSource for ClassFile {
@@ -200,7 +206,8 @@ impl ClassSource for ClassFile {
             Some((_, RawValues::Float64(values))) => values.into_iter().map(byte).collect(),
             _ => return Ok(None),
         };
-        let values = values.into_iter().zip(&valid).map(|(value, valid)| if *valid { value } else { NO_CLASS });
+        let values =
+            values.into_iter().zip(&valid).map(|(value, valid)| if *valid { value } else { NO_CLASS });
         Ok(Array2::from_shape_vec((window.height, window.width), values.collect()).ok())
     }
 

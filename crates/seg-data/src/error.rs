@@ -62,6 +62,9 @@ pub enum Error {
     /// Codes that mean no class.
     #[error("{name} has codes that are no classes: {codes}")]
     UnknownCodes { name: String, codes: String },
+    /// A class raster with codes off its legend.
+    #[error("{name} has codes that its legend lacks: {codes}")]
+    NotOfLegend { name: String, codes: String },
     /// A raster that does not say how sure a network was.
     #[error("{name} is no raster of confidence: it has {has}")]
     NoConfidence { name: String, has: String },
@@ -218,6 +221,9 @@ impl Error {
             )),
             Self::NothingLabeled { .. } => {
                 Some("check `--legend`: its ids or colors are not those of the labels".to_owned())
+            }
+            Self::NotOfLegend { .. } => {
+                Some("give the legend that it follows: `--legend FILE|NAME`".to_owned())
             }
             Self::NoConfidence { .. } => Some(
                 "confidence is what `rs-seg infer --confidence` writes: bytes of 0 to 254, or floats of 0 to 1".to_owned(),

@@ -25,6 +25,15 @@ pub struct LabelCodes {
     pub valid: Array2<bool>,
 }
 
+/// Which bytes of a raster are valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteValidity {
+    /// All.
+    All,
+    /// All but the nodata value.
+    AllBut(u8),
+}
+
 /// A raster of truth: class ids, a palette image, or an image in the colors of a legend.
 ///
 /// ```no_run
@@ -79,16 +88,17 @@ impl LabelRaster {
         self.raster.raster_profile()
     }
 
-    /// The nodata value of a raster of bytes whose values alone tell what is valid; `None` for any other raster.
+    /// What the bytes of a raster say about validity, if they alone do; `None` for any other raster.
     #[expect(clippy::float_cmp, reason = "a nodata value is one value, not a neighborhood")]
-    pub fn nodata_of_bytes(&self) -> Option<Option<u8>> {
+    pub fn byte_validity(&self) -> Option<ByteValidity> {
         let is_bytes = self.raster.band_plan().bands.iter().all(|band| band.dtype == Some(DataType::UInt8));
         if self.kind == LabelKind::Colors || !is_bytes {
             return None;
         }
         // A value that no byte has stands for nothing.
-        let byte = |value: f32| Some(value as u8).filter(|byte| f32::from(*byte) == value);
-        self.raster.nodata_alone().map(|nodata| nodata.and_then(byte))
+        let byte = |value: &f32| Some(*value as u8).filter(|byte| f32::from(*byte) == *value);
+        let nodata = self.raster.nodata_alone()?;
+        Some(nodata.first().and_then(byte).map_or(ByteValidity::All, ByteValidity::AllBut))
     }
 
     /// Reads the values of a window as they are; it can reach beyond the raster.

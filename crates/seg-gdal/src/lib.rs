@@ -68,7 +68,7 @@ pub use error::{Error, GdalMessage};
 pub use folder::{is_raster, rasters_in};
 pub use grid_reference::GridReference;
 pub use installation::{Problem, Versions, problems, versions};
-pub use labels::{LabelCodes, LabelKind, LabelRaster};
+pub use labels::{ByteValidity, LabelCodes, LabelKind, LabelRaster};
 pub use messages::install_log_handler;
 pub use mosaic::Mosaic;
 pub use note::Note;
@@ -81,8 +81,8 @@ pub use raw_patch::RawPatch;
 pub use same_grid::check_same_grid;
 pub use vector_in::{LabelSource, LabelVectors};
 pub use vector_out::{
-    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, StyledClasses, VectorFormat, WrittenPolygons,
-    write_polygons,
+    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, StyledClasses, VectorFormat,
+    WrittenPolygons, write_polygons,
 };
 pub use warp::Resampling;
 pub use writer::RasterWriter;

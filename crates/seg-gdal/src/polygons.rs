@@ -45,10 +45,18 @@ pub(crate) fn open_vectors(name: &str) -> Result<Dataset, Error> {
 impl<'a> Source<'a> {
     /// The layer of that name, or the only one.
     pub(crate) fn new(dataset: &'a Dataset, name: &'a str, layer: Option<&str>) -> Result<Self, Error> {
-        let names: Vec<String> = dataset.layers().map(|layer| layer.name()).collect();
-        let found = match layer {
-            Some(wanted) => names.iter().position(|name| name == wanted),
-            None => (names.len() == 1).then_some(0),
+        let layers: Vec<(usize, String)> = dataset
+            .layers()
+            .enumerate()
+            // Tables without geometry, such as the styles that QGIS keeps in a GeoPackage, are nothing to burn.
+            .filter(|(_, layer)| layer.defn().geometry_type() != OGRwkbGeometryType::wkbNone)
+            .map(|(index, layer)| (index, layer.name()))
+            .collect();
+        let names: Vec<_> = layers.iter().map(|(_, name)| name.clone()).collect();
+        let found = match (layer, &layers[..]) {
+            (Some(wanted), _) => layers.iter().find(|(_, name)| name == wanted).map(|(index, _)| *index),
+            (None, [(index, _)]) => Some(*index),
+            (None, _) => None,
         };
         let ambiguous = || Error::AmbiguousLayer {
             name: name.to_owned(),

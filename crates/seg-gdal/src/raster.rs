@@ -204,11 +204,11 @@ impl GeoRaster {
     }
 
     /// The bands that are read.
-    /// The nodata value where that alone tells what is valid; `None` if masks or NaN do too.
-    pub(crate) fn nodata_alone(&self) -> Option<Option<f32>> {
+    /// The nodata values, one a band at most, where these alone tell what is valid; `None` if masks or NaN do too.
+    pub(crate) fn nodata_alone(&self) -> Option<Vec<f32>> {
         let ValidityPlan { first, after, nodata, floats } = &self.validity;
-        let by_value = first.is_empty() && after.is_empty() && !floats && nodata.len() < 2;
-        by_value.then(|| nodata.first().map(|(_, value)| *value))
+        let by_value = first.is_empty() && after.is_empty() && !floats;
+        by_value.then(|| nodata.iter().map(|(_, value)| *value).collect())
     }
 
     pub(crate) const fn band_plan(&self) -> &BandPlan {

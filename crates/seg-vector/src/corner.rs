@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_turn_to_the_left_on_a_map_is_positive() {
-        let at = |x, y| Corner { x, y };
+        let at = |x, y| Corner { y, x };
         // East, then north, which is up.
         assert_eq!(Corner::turn(at(0, 9), at(4, 9), at(4, 6)), 12);
         assert_eq!(Corner::turn(at(0, 0), at(4, 0), at(4, 3)), -12);

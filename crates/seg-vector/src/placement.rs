@@ -104,15 +104,11 @@ impl Placement {
                 let t = self.transform;
                 let pixel = (t.pixel_x * t.pixel_y - t.row_x * t.column_y).abs() * scale * scale;
                 let step = |(a, b): (Corner, Corner)| {
-                    let (columns, rows) =
-                        (f64::from(b.x) - f64::from(a.x), f64::from(b.y) - f64::from(a.y));
+                    let (columns, rows) = (f64::from(b.x) - f64::from(a.x), f64::from(b.y) - f64::from(a.y));
                     (columns * t.pixel_x + rows * t.row_x).hypot(columns * t.column_y + rows * t.pixel_y)
                 };
                 let length: f64 = rings.flat_map(edges).map(step).sum();
-                Some(Measures {
-                    area: area.doubled_area() as f64 / 2.0 * pixel,
-                    perimeter: length * scale,
-                })
+                Some(Measures { area: area.doubled_area() as f64 / 2.0 * pixel, perimeter: length * scale })
             }
             Units::Degrees { scale, ellipsoid } => {
                 let geodesic = ellipsoid.geodesic();
@@ -149,12 +145,11 @@ impl Placement {
     pub fn wkb(&self, area: &Area, shape: Shape) -> Vec<u8> {
         let corners: usize = area.polygons.iter().flat_map(Polygon::rings).map(|ring| ring.len() + 1).sum();
         let mut bytes = Vec::with_capacity(16 * corners + 64);
-        match (shape, &area.polygons[..]) {
-            (Shape::Polygon, [first, ..]) => self.write_polygon(first, &mut bytes),
-            _ => {
-                head(WKB_MULTI_POLYGON, area.polygons.len(), &mut bytes);
-                area.polygons.iter().for_each(|polygon| self.write_polygon(polygon, &mut bytes));
-            }
+        if let (Shape::Polygon, [first, ..]) = (shape, &area.polygons[..]) {
+            self.write_polygon(first, &mut bytes);
+        } else {
+            head(WKB_MULTI_POLYGON, area.polygons.len(), &mut bytes);
+            area.polygons.iter().for_each(|polygon| self.write_polygon(polygon, &mut bytes));
         }
         bytes
     }
@@ -214,10 +209,18 @@ mod tests {
         let mut areas = Vec::new();
         let (settings, work) = (PolygonizeSettings::default(), Work { band_rows: 8, workers: 1 });
         let source = ClassArray { classes, confidence: None };
-        polygonize(&source, None, &settings, work, &Silent, |area| area, |area| {
-            areas.push(area);
-            Ok(())
-        })
+        polygonize(
+            &source,
+            None,
+            &settings,
+            work,
+            &Silent,
+            |area| area,
+            |area| {
+                areas.push(area);
+                Ok(())
+            },
+        )
         .expect("an array");
         areas.sort_by_key(|area| area.class);
         areas

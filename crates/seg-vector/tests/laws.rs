@@ -5,9 +5,10 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use seg_grid::Silent;
 use seg_vector::{
-    Area, ClassArray, Connectedness, Corner, Generalize, Ground, Method, NO_CLASS, Outer, PolygonizeSettings,
-    Recode, Ring, Simplify, Work, generalize, polygonize,
+    Area, ClassArray, Connectedness, Corner, Generalize, Ground, Method, NO_CLASS, Outer, Polygon,
+    PolygonizeSettings, Recode, Ring, Simplify, Work, generalize, polygonize,
 };
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn work(band_rows: usize) -> Work {
@@ -26,10 +27,18 @@ fn recoded(
 ) -> Vec<Area> {
     let source = ClassArray { classes: classes.clone(), confidence: Some(classes.mapv(|class| class / 2)) };
     let mut areas = Vec::new();
-    polygonize(&source, recode, settings, work(band_rows), &Silent, |area| area, |area| {
-        areas.push(area);
-        Ok(())
-    })
+    polygonize(
+        &source,
+        recode,
+        settings,
+        work(band_rows),
+        &Silent,
+        |area| area,
+        |area| {
+            areas.push(area);
+            Ok(())
+        },
+    )
     .expect("arrays can be read");
     areas
 }
@@ -65,7 +74,7 @@ fn flooded(classes: &Array2<u8>, connectedness: Connectedness) -> Vec<(u8, u64)>
 }
 
 fn rings(areas: &[Area]) -> impl Iterator<Item = &Ring> {
-    areas.iter().flat_map(|area| &area.polygons).flat_map(|polygon| polygon.rings())
+    areas.iter().flat_map(|area| &area.polygons).flat_map(Polygon::rings)
 }
 
 fn edges(ring: &Ring) -> impl Iterator<Item = (Corner, Corner)> + '_ {
@@ -109,12 +118,11 @@ fn assert_covers(areas: &[Area], classes: &Array2<u8>) {
         if !directed.contains(&(b, a)) {
             assert!(a.x == b.x || a.y == b.y, "an open edge is not on the outline: {a:?} {b:?}");
             // The pixel to the right of the way, as seen on a map.
-            let outside = if a.y == b.y {
-                if b.x > a.x { at(a.y, a.x) } else { at(a.y.wrapping_sub(1), b.x) }
-            } else if b.y > a.y {
-                at(a.y, a.x.wrapping_sub(1))
-            } else {
-                at(b.y, a.x)
+            let outside = match (b.x.cmp(&a.x), b.y.cmp(&a.y)) {
+                (Ordering::Greater, _) => at(a.y, a.x),
+                (Ordering::Less, _) => at(a.y.wrapping_sub(1), b.x),
+                (_, Ordering::Greater) => at(a.y, a.x.wrapping_sub(1)),
+                (_, _) => at(b.y, a.x),
             };
             assert_eq!(outside, NO_CLASS, "a gap at {a:?} {b:?}");
         }
@@ -132,7 +140,7 @@ fn assert_valid(areas: &[Area]) {
         });
         let shape = geo::MultiPolygon::new(polygons.collect());
         shape.check_validation().unwrap_or_else(|error| panic!("{error}: {area:?}"));
-        for ring in area.polygons.iter().flat_map(|polygon| polygon.rings()) {
+        for ring in area.polygons.iter().flat_map(Polygon::rings) {
             assert_eq!(ring.iter().collect::<BTreeSet<_>>().len(), ring.len(), "a ring touches itself");
         }
     }
@@ -258,7 +266,7 @@ fn holds_nodata(ring: &Ring, classes: &Array2<u8>) -> bool {
 fn neighbors(areas: &[Area]) -> BTreeSet<u64> {
     let mut owners = BTreeMap::new();
     for area in areas {
-        for (a, b) in area.polygons.iter().flat_map(|polygon| polygon.rings()).flat_map(edges) {
+        for (a, b) in area.polygons.iter().flat_map(Polygon::rings).flat_map(edges) {
             owners.insert((a, b), area.id);
         }
     }
@@ -278,8 +286,9 @@ fn blocky() -> impl Strategy<Value = Array2<u8>> {
     (raster(4), 2..5_usize, proptest::collection::vec((0..60_usize, 0..60_usize, 0..4_u8), 0..30)).prop_map(
         |(coarse, scale, spots)| {
             let (height, width) = coarse.dim();
-            let mut fine =
-                Array2::from_shape_fn((height * scale, width * scale), |(y, x)| coarse[(y / scale, x / scale)]);
+            let mut fine = Array2::from_shape_fn((height * scale, width * scale), |(y, x)| {
+                coarse[(y / scale, x / scale)]
+            });
             for (y, x, class) in spots {
                 if let Some(pixel) = fine.get_mut((y, x)) {
                     *pixel = class;
@@ -328,8 +337,10 @@ proptest! {
 }
 
 /// Shapes that have been trouble to others.
-fn shapes() -> Vec<(&'static str, Array2<u8>)> {
-    let of = |height, width, f: &dyn Fn(usize, usize) -> u8| Array2::from_shape_fn((height, width), |(y, x)| f(y, x));
+fn shapes() -> Vec<Array2<u8>> {
+    let of = |height, width, f: &dyn Fn(usize, usize) -> u8| {
+        Array2::from_shape_fn((height, width), |(y, x)| f(y, x))
+    };
     let rings = of(21, 21, &|y, x| (y.min(x).min(20 - y).min(20 - x) % 3) as u8);
     let mut spiral = of(23, 23, &|_, _| 0);
     let (mut y, mut x, mut dy, mut dx, mut turns) = (1_i32, 0_i32, 0_i32, 1_i32, 0);
@@ -347,24 +358,34 @@ fn shapes() -> Vec<(&'static str, Array2<u8>)> {
         (y, x) = (y + dy, x + dx);
     }
     vec![
-        ("one pixel", of(1, 1, &|_, _| 4)),
-        ("nodata alone", of(5, 7, &|_, _| NO_CLASS)),
-        ("one row", of(1, 9, &|_, x| (x % 2) as u8)),
-        ("one column", of(9, 1, &|y, _| (y / 2 % 2) as u8)),
-        ("a checkerboard", of(12, 13, &|y, x| ((y + x) % 2) as u8)),
-        ("a checkerboard with nodata", of(8, 8, &|y, x| if (y + x) % 2 == 0 { 1 } else { NO_CLASS })),
-        ("nested rings", rings),
-        ("four classes at each corner", of(8, 8, &|y, x| ((y / 2 % 2) * 2 + x / 2 % 2) as u8)),
-        ("a spiral", spiral),
-        ("single pixels", of(11, 11, &|y, x| u8::from(y % 2 == 1 && x % 2 == 1))),
-        ("a diagonal ring", of(9, 9, &|y, x| u8::from(y.abs_diff(4) + x.abs_diff(4) == 3))),
+        // one pixel
+        of(1, 1, &|_, _| 4),
+        // nodata alone
+        of(5, 7, &|_, _| NO_CLASS),
+        // one row
+        of(1, 9, &|_, x| (x % 2) as u8),
+        // one column
+        of(9, 1, &|y, _| (y / 2 % 2) as u8),
+        // a checkerboard
+        of(12, 13, &|y, x| ((y + x) % 2) as u8),
+        // a checkerboard with nodata
+        of(8, 8, &|y, x| if (y + x) % 2 == 0 { 1 } else { NO_CLASS }),
+        // nested rings
+        rings,
+        // four classes at each corner
+        of(8, 8, &|y, x| ((y / 2 % 2) * 2 + x / 2 % 2) as u8),
+        // a spiral
+        spiral,
+        // single pixels
+        of(11, 11, &|y, x| u8::from(y % 2 == 1 && x % 2 == 1)),
+        // a diagonal ring
+        of(9, 9, &|y, x| u8::from(y.abs_diff(4) + x.abs_diff(4) == 3)),
     ]
 }
 
 #[test]
 fn shapes_are_the_raster() {
-    for (name, classes) in shapes() {
-        println!("{name}");
+    for classes in shapes() {
         for connectedness in [Connectedness::Four, Connectedness::Eight] {
             assert_traced(&classes, connectedness);
             for method in [Method::Visvalingam, Method::DouglasPeucker] {

@@ -47,9 +47,8 @@ impl Field {
             Self::ConfidenceTenth,
             Self::TouchesEdge,
         ];
-        let is_wanted = |field: &Self| {
-            has_confidence || !matches!(field, Self::ConfidenceMean | Self::ConfidenceTenth)
-        };
+        let is_wanted =
+            |field: &Self| has_confidence || !matches!(field, Self::ConfidenceMean | Self::ConfidenceTenth);
         all.into_iter().filter(is_wanted).collect()
     }
 

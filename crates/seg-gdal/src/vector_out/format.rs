@@ -81,6 +81,14 @@ impl VectorFormat {
         matches!(self, Self::GeoJson | Self::GeoJsonSeq)
     }
 
+    /// Endings of the files that it consists of beside the one that is named.
+    pub const fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Shapefile => &["shx", "dbf", "prj", "cpg"],
+            _ => &[],
+        }
+    }
+
     /// The largest file of it in bytes.
     pub const fn limit(self) -> Option<u64> {
         match self {

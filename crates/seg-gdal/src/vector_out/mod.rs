@@ -135,7 +135,7 @@ pub fn write_polygons<E: From<Error>>(
         fill(&dataset)?.0
     };
     watched(|| drop(dataset)).map_err(failed)?;
-    staged.check(&counts)?;
+    staged.check(&names, &counts)?;
     Ok(staged.written(counts.iter().sum()))
 }
 
@@ -176,7 +176,8 @@ fn create_layers(
         Layers::Single => vec![stem],
         Layers::PerClass => spec.classes.iter().map(|class| class.name.to_owned()).collect(),
     };
-    let srs = spec.crs.map(|crs| crs.to_spatial_ref().map_err(|e| GdalMessage::new(e.to_string()))).transpose()?;
+    let srs =
+        spec.crs.map(|crs| crs.to_spatial_ref().map_err(|e| GdalMessage::new(e.to_string()))).transpose()?;
     let mut options: Vec<String> = match spec.format {
         VectorFormat::GeoPackage => vec![format!("GEOMETRY_NAME={GEOMETRY_COLUMN}")],
         VectorFormat::GeoJson if spec.crs.is_some() => vec!["RFC7946=YES".to_owned()],

@@ -5,9 +5,10 @@ use gdal::vector::LayerAccess as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Endings of files that belong to one that was there before and would be taken for parts of the new one.
-const BESIDE: [&str; 12] =
-    ["shx", "dbf", "prj", "cpg", "sbn", "sbx", "qix", "idm", "ind", "shp.xml", "gpkg-wal", "gpkg-shm"];
+/// Endings of files that an earlier file of the name may have beside it and that would be taken for the new one's:
+/// indices of Shapefiles, and journals of GeoPackage files.
+const BESIDE: [(&str, &[&str]); 2] =
+    [("shp", &["sbn", "sbx", "qix", "idm", "ind", "shp.xml"]), ("gpkg", &["gpkg-wal", "gpkg-shm"])];
 
 /// A folder beside the final file in which it is made; it goes with this value.
 #[derive(Debug)]
@@ -43,13 +44,14 @@ impl Staged {
         self.folder.join(self.target.file_name().unwrap_or_default())
     }
 
-    /// Reads back how many features each layer has.
-    pub(super) fn check(&self, counts: &[u64]) -> Result<(), Error> {
+    /// Reads back how many features each layer has; in a format of one layer its name can be another.
+    pub(super) fn check(&self, names: &[String], counts: &[u64]) -> Result<(), Error> {
         let path = self.file();
         let differs = |source| Error::WritePolygons { path: self.target.clone(), source };
         let dataset = open_vectors(&path.to_string_lossy())?;
-        for (index, count) in counts.iter().enumerate() {
-            let layer = dataset.layer(index).map_err(|error| differs(error.into()))?;
+        for (name, count) in names.iter().zip(counts) {
+            let layer = if names.len() == 1 { dataset.layer(0) } else { dataset.layer_by_name(name) };
+            let layer = layer.map_err(|error| differs(error.into()))?;
             let found = layer.feature_count();
             if found != *count {
                 let said = format!("{count} polygons were written, but {found} can be read");
@@ -79,8 +81,11 @@ impl WrittenPolygons {
         for path in &found {
             sync(path)?;
         }
-        for ending in BESIDE {
-            crate::written::remove_if_there(&target.with_extension(ending))?;
+        let of = target.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        for (_, endings) in BESIDE.iter().filter(|(ending, _)| of.as_deref() == Some(ending)) {
+            for ending in *endings {
+                crate::written::remove_if_there(&target.with_extension(ending))?;
+            }
         }
         // The file itself comes last: where it stands, all of it does.
         let main = self.staged.file();

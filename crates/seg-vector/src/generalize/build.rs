@@ -56,9 +56,19 @@ impl BandGraph {
             let mut open = |part: u32| parts[part as usize].is_open = true;
             // Nodata at the ends of a row; the raster's edge is known already.
             row.first().into_iter().filter(|first| first.run.start > 0).for_each(|first| open(first.part));
-            row.last().into_iter().filter(|last| (last.run.end as usize) < band.width).for_each(|last| open(last.part));
+            row.last()
+                .into_iter()
+                .filter(|last| (last.run.end as usize) < band.width)
+                .for_each(|last| open(last.part));
             if index > 0 {
-                between(components.row(index - 1), row, weights.across(y), &mut borders, connectedness, &mut open);
+                between(
+                    components.row(index - 1),
+                    row,
+                    weights.across(y),
+                    &mut borders,
+                    connectedness,
+                    &mut open,
+                );
             }
         }
         Self {
@@ -101,7 +111,8 @@ fn between(
     open: &mut impl FnMut(u32),
 ) {
     let mut covered = (vec![0; upper.len()], vec![0; lower.len()]);
-    let place = |runs: &[PartRun], run: &PartRun| runs.partition_point(|other| other.run.start < run.run.start);
+    let place =
+        |runs: &[PartRun], run: &PartRun| runs.partition_point(|other| other.run.start < run.run.start);
     for (above, below, contact) in contacts(upper, lower) {
         match contact {
             Contact::Edge(length) => {
@@ -110,7 +121,9 @@ fn between(
                 borders.add(above.part, below.part, u64::from(length) * weight);
             }
             // Of areas that touch at a corner alone it matters that they do.
-            Contact::Corner if connectedness == Connectedness::Eight => borders.add(above.part, below.part, 0),
+            Contact::Corner if connectedness == Connectedness::Eight => {
+                borders.add(above.part, below.part, 0);
+            }
             Contact::Corner => {}
         }
     }

@@ -47,9 +47,11 @@ impl Graph {
     /// in the order of their first pixels; returns how many were merged.
     pub(crate) fn merge_small(&mut self, threshold: u64) -> usize {
         let entry = |index: usize, node: &Node| Reverse((node.weight, node.id, index as u32));
-        let small = self.areas.iter().enumerate().filter(|(index, node)| {
-            node.parent as usize == *index && node.weight < threshold
-        });
+        let small = self
+            .areas
+            .iter()
+            .enumerate()
+            .filter(|(index, node)| node.parent as usize == *index && node.weight < threshold);
         let mut queue: BinaryHeap<_> = small.map(|(index, node)| entry(index, node)).collect();
         let mut merged = 0;
         while let Some(Reverse((weight, id, area))) = queue.pop() {
@@ -71,9 +73,8 @@ impl Graph {
     /// The neighbor of the longest border, the first of them if there are several.
     fn longest(&self, area: u32) -> Option<u32> {
         let neighbors = self.areas[area as usize].neighbors.iter().filter(|(_, length)| *length > 0);
-        let by_length = neighbors.max_by_key(|(neighbor, length)| {
-            (*length, Reverse(self.areas[*neighbor as usize].id))
-        });
+        let by_length =
+            neighbors.max_by_key(|(neighbor, length)| (*length, Reverse(self.areas[*neighbor as usize].id)));
         by_length.map(|(neighbor, _)| neighbor)
     }
 

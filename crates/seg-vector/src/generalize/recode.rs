@@ -21,7 +21,13 @@ struct BandRecode {
 }
 
 impl Recode {
-    pub(crate) fn of(graph: &mut Graph, ledger: &Ledger, band_rows: usize, merged: usize, filled: usize) -> Self {
+    pub(crate) fn of(
+        graph: &mut Graph,
+        ledger: &Ledger,
+        band_rows: usize,
+        merged: usize,
+        filled: usize,
+    ) -> Self {
         let mut bands: Vec<BandRecode> = Vec::new();
         let mut above = Vec::new();
         for (band, last_row) in ledger.last_rows.iter().enumerate() {

@@ -1,7 +1,7 @@
 use super::border::{Border, Use, Way};
 use super::chains::Chains;
 use super::rings;
-use crate::simplify::Simplifier;
+use crate::simplify::{Least, Simplifier, Twin};
 use crate::trace::{BandTrace, Contact, Part, PartRun, Side, contacts};
 use crate::{Area, Connectedness};
 use rayon::prelude::*;
@@ -125,7 +125,14 @@ impl Joiner {
                 let entry = self.parts.vacant_entry();
                 let id = entry.key() as u32;
                 let group = self.groups.insert(Group { parts: vec![id], open: 1 }) as u32;
-                entry.insert(PartState { parent: id, part, uses: Vec::new(), absorbed: Vec::new(), group, stamp: 0 });
+                entry.insert(PartState {
+                    parent: id,
+                    part,
+                    uses: Vec::new(),
+                    absorbed: Vec::new(),
+                    group,
+                    stamp: 0,
+                });
                 id
             })
             .collect()
@@ -228,8 +235,8 @@ impl Joiner {
             .par_iter()
             .filter_map(|&id| {
                 let border = &self.borders[id as usize].border;
-                let keep = simplifier.least(border, self.has_twin(id));
-                Some((id, simplifier.simplify(border, keep)?))
+                let least = Least::of(border, self.twin(id));
+                Some((id, simplifier.simplify(border, least)?))
             })
             .collect();
         for (id, corners) in simplified {
@@ -242,18 +249,19 @@ impl Joiner {
     /// straight, that area would be gone.
     ///
     /// Such an area ends above the lowest corner of one of the two, so all of it is known by now, whatever the bands.
-    fn has_twin(&self, id: u32) -> bool {
+    fn twin(&self, id: u32) -> Twin {
         let border = &self.borders[id as usize].border;
-        let Some(ends) = border.ends() else { return false };
+        let Some(ends) = border.ends() else { return Twin::None };
         let order = |border: &Border| (border.lowest, border.is_bent, border.headings[0]);
-        border.sides.iter().flatten().any(|side| {
+        let is_closed = border.sides.iter().flatten().any(|side| {
             let state = &self.parts[*side as usize];
             state.part.last_row < border.lowest
                 && state.uses.iter().any(|other| {
                     let other = &self.borders[other.border as usize].border;
                     other.ends() == Some(ends) && order(other) < order(border)
                 })
-        })
+        });
+        if is_closed { Twin::Earlier } else { Twin::None }
     }
 
     /// Parts that end above the last row so far; the others stay open.
@@ -284,7 +292,8 @@ impl Joiner {
             self.groups[group as usize].open -= 1;
             if self.groups[group as usize].open == 0 {
                 self.groups[group as usize].parts.retain(|part| self.parts[*part as usize].parent == *part);
-                let parts = self.groups[group as usize].parts.iter().map(|part| &self.parts[*part as usize].part);
+                let parts =
+                    self.groups[group as usize].parts.iter().map(|part| &self.parts[*part as usize].part);
                 let first = parts.clone().map(|part| part.first).min().unwrap_or_default();
                 let last_row = parts.map(|part| part.last_row).max().unwrap_or_default();
                 whole.push(Whole { first, last_row, group });

@@ -40,7 +40,10 @@ impl Border {
         let headings = if count < 2 {
             [Heading::East; 2]
         } else {
-            [Heading::from_to(corners[0], corners[1]), Heading::from_to(corners[count - 2], corners[count - 1])]
+            [
+                Heading::from_to(corners[0], corners[1]),
+                Heading::from_to(corners[count - 2], corners[count - 1]),
+            ]
         };
         let lowest = corners.iter().map(|corner| corner.y).max().unwrap_or_default();
         Self { is_bent: count > 2, corners, is_ring, headings, sides, lowest }

@@ -164,7 +164,10 @@ impl Chain {
         // The base keeps its direction; if the path enters it by its end, the path is the other way around.
         let turned = path[base].end == 1;
         let (at_front, at_back): (Vec<Link>, Vec<Link>) = if turned {
-            (after.iter().map(|link| link.other()).collect(), before.iter().rev().map(|link| link.other()).collect())
+            (
+                after.iter().map(|link| link.other()).collect(),
+                before.iter().rev().map(|link| link.other()).collect(),
+            )
         } else {
             (before.iter().rev().copied().collect(), after.to_vec())
         };

@@ -15,6 +15,30 @@ pub(crate) enum Least {
     Ring,
 }
 
+/// Whether another border closes an area with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twin {
+    /// None that could be made straight.
+    None,
+    /// One that comes first, and may be.
+    Earlier,
+}
+
+impl Least {
+    /// How many corners have to be left for the areas beside a border to be areas still.
+    pub(crate) fn of(border: &Border, twin: Twin) -> Self {
+        let is_loop = border.ends().is_some_and(|(start, end)| start == end);
+        let is_outer = border.sides.iter().any(Option::is_none);
+        match () {
+            () if border.is_ring => Self::Ring,
+            () if is_loop => Self::Loop,
+            // What lies beyond the outline is no area, so nothing tells whether it closes one with another border.
+            () if twin == Twin::Earlier || is_outer => Self::Bent,
+            () => Self::Straight,
+        }
+    }
+}
+
 /// A border whose corners are taken out one by one.
 pub(crate) struct Line<'a> {
     pub corners: &'a [Corner],
@@ -102,8 +126,7 @@ impl<'a> Line<'a> {
         } else {
             self.neighbors(after)[1]
         };
-        left == shape + 1
-            && Corner::turn(self.corners[before], self.corners[after], self.corners[other]) != 0
+        left == shape + 1 && Corner::turn(self.corners[before], self.corners[after], self.corners[other]) != 0
     }
 
     fn is_free(&self, index: usize) -> bool {

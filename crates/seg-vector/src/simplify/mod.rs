@@ -7,7 +7,9 @@ mod visvalingam;
 
 use crate::join::Border;
 use crate::{Corner, Ground};
-use line::{Least, Line};
+use line::Line;
+
+pub(crate) use line::{Least, Twin};
 use obstacles::Obstacles;
 
 /// Which corners go first.
@@ -66,19 +68,6 @@ impl Simplifier {
     /// Learns where corners are, row by row.
     pub(crate) fn add_rows(&mut self, rows: Vec<Vec<u64>>) {
         self.obstacles.add_rows(rows);
-    }
-
-    /// How many corners have to be left for the areas beside a border to be areas still.
-    pub(crate) fn least(&self, border: &Border, has_twin: bool) -> Least {
-        let is_loop = border.ends().is_some_and(|(start, end)| start == end);
-        let is_outer = border.sides.iter().any(Option::is_none);
-        match () {
-            () if border.is_ring => Least::Ring,
-            () if is_loop => Least::Loop,
-            // What lies beyond the outline is no area, so nothing tells whether it closes one with another border.
-            () if has_twin || is_outer => Least::Bent,
-            () => Least::Straight,
-        }
     }
 
     /// The corners that are left; `None` if all are. The lines of a border have to be among those that were added.

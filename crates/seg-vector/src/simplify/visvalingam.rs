@@ -22,7 +22,8 @@ pub(crate) fn simplify(line: &mut Line<'_>, settings: &Simplify) {
     };
     let candidate = |line: &Line<'_>, index: usize| {
         let area = area(line, index);
-        (area <= limit).then(|| Reverse(Candidate { area: area.to_bits(), corner: line.corners[index], index }))
+        (area <= limit)
+            .then(|| Reverse(Candidate { area: area.to_bits(), corner: line.corners[index], index }))
     };
     let mut heap: BinaryHeap<_> = line.inner().filter_map(|index| candidate(line, index)).collect();
     while let Some(Reverse(Candidate { area: expected, index, .. })) = heap.pop() {

@@ -64,8 +64,14 @@ impl Components {
             previous = start..found.len();
             row_starts.push(found.len());
         }
-        let mut components =
-            Self { start: band.rows.start as u32, parts: Vec::new(), diagonals: Vec::new(), runs: found, row_starts, above };
+        let mut components = Self {
+            start: band.rows.start as u32,
+            parts: Vec::new(),
+            diagonals: Vec::new(),
+            runs: found,
+            row_starts,
+            above,
+        };
         components.gather(band, &mut sets, height, confidence);
         components.diagonals = diagonal_runs
             .into_iter()

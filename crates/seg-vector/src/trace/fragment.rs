@@ -49,10 +49,10 @@ pub(crate) fn fragments(lattice: &mut Lattice, components: &Components) -> Vec<F
         components,
         found: Vec::new(),
     };
-    walker.from_nodes();
-    walker.from_the_top();
-    walker.from_the_bottom();
-    walker.rings();
+    walker.walk_from_nodes();
+    walker.walk_from_the_top();
+    walker.walk_from_the_bottom();
+    walker.walk_rings();
     walker.found
 }
 
@@ -65,7 +65,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    fn from_nodes(&mut self) {
+    fn walk_from_nodes(&mut self) {
         for node in std::mem::take(&mut self.lattice.nodes) {
             let edges = self.lattice.edges(node);
             for heading in Heading::ALL {
@@ -76,7 +76,7 @@ impl Walker<'_> {
         }
     }
 
-    fn from_the_top(&mut self) {
+    fn walk_from_the_top(&mut self) {
         let y = self.rows_start();
         for index in 0..self.top_done.len() {
             if !std::mem::replace(&mut self.top_done[index], true) {
@@ -86,7 +86,7 @@ impl Walker<'_> {
         }
     }
 
-    fn from_the_bottom(&mut self) {
+    fn walk_from_the_bottom(&mut self) {
         let y = self.rows_start() + self.components.rows() as u32;
         for index in 0..self.bottom_done.len() {
             if !std::mem::replace(&mut self.bottom_done[index], true) {
@@ -96,7 +96,7 @@ impl Walker<'_> {
         }
     }
 
-    fn rings(&mut self) {
+    fn walk_rings(&mut self) {
         for start in std::mem::take(&mut self.lattice.ring_starts) {
             if !self.lattice.is_seen(start) {
                 self.lattice.see(start);
@@ -112,7 +112,8 @@ impl Walker<'_> {
     /// Follows an edge that comes down from the band above.
     fn arrive(&mut self, start: End, at: Corner) {
         // The edge lies between pixels of the row above.
-        let (left, right) = (self.side_above(at.x), at.x.checked_sub(1).map_or(Side::None, |x| self.side_above(x)));
+        let (left, right) =
+            (self.side_above(at.x), at.x.checked_sub(1).map_or(Side::None, |x| self.side_above(x)));
         let mut corners = Vec::new();
         let end = self.follow(&mut corners, at, Heading::South);
         self.found.push(Fragment { ends: [start, end], corners, left, right });
@@ -184,7 +185,8 @@ impl Walker<'_> {
     /// What lies to the left and to the right of the edge that leaves a corner.
     fn sides(&self, from: Corner, heading: Heading) -> (Side, Side) {
         let Corner { y, x } = from;
-        let (north_west, north_east) = (|| self.side(y.wrapping_sub(1), x.wrapping_sub(1)), || self.side(y.wrapping_sub(1), x));
+        let (north_west, north_east) =
+            (|| self.side(y.wrapping_sub(1), x.wrapping_sub(1)), || self.side(y.wrapping_sub(1), x));
         let (south_west, south_east) = (|| self.side(y, x.wrapping_sub(1)), || self.side(y, x));
         match heading {
             Heading::East => (north_east(), south_east()),

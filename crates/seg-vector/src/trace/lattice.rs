@@ -5,6 +5,10 @@ use std::ops::Range;
 
 /// Set where an arc went through a corner; at nodes, headings that were taken are kept instead.
 const SEEN: u8 = 1 << 4;
+/// Edges that go straight on from row to row.
+const DOWN: u8 = Heading::North.bit() | Heading::South.bit();
+/// Edges around the upper left corner of an area.
+const TOP_LEFT: u8 = Heading::East.bit() | Heading::South.bit();
 
 /// Which edges between different classes meet at the corners of a band.
 ///
@@ -63,9 +67,7 @@ impl Lattice {
             | edge(sw, se, Heading::South)
             | edge(nw, sw, Heading::West)
             | edge(ne, se, Heading::East);
-        const ACROSS: u8 = Heading::North.bit() | Heading::South.bit();
-        const TOP_LEFT: u8 = Heading::East.bit() | Heading::South.bit();
-        if edges == ACROSS {
+        if edges == DOWN {
             return;
         }
         self.marks[row * self.stride + column] = edges;
