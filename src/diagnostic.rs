@@ -89,8 +89,10 @@ fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<seg_grid::IoError>() {
         return error.hint.clone();
     }
-    if let Some(seg_vector::Error::Read(error)) = error.downcast_ref() {
-        return error.hint.clone();
+    match error.downcast_ref() {
+        Some(seg_vector::Error::Read(error)) => return error.hint.clone(),
+        Some(seg_vector::Error::Write(error)) => return hint(error.as_ref()),
+        _ => {}
     }
     None.or_else(|| error.downcast_ref::<seg_run::Error>().and_then(seg_run::Error::hint))
         .or_else(|| error.downcast_ref::<seg_train::Error>().and_then(seg_train::Error::hint))

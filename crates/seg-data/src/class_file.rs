@@ -69,7 +69,7 @@ impl ClassFile {
             let opened = LabelReader::open_raster(name, &own)?;
             return Ok(Self::new(name, opened, own, LegendOrigin::Told));
         }
-        let by_id = reader.by_id().ok_or(Error::NoLegend)?;
+        let by_id = reader.by_id().ok_or_else(|| Error::ColorsAlone { name: name.to_owned() })?;
         Ok(Self::new(name, (by_id, profile, Vec::new()), by_ids, LegendOrigin::Ids))
     }
 

@@ -62,6 +62,9 @@ pub enum Error {
     /// Codes that mean no class.
     #[error("{name} has codes that are no classes: {codes}")]
     UnknownCodes { name: String, codes: String },
+    /// A raster of colors that nobody has named.
+    #[error("{name} has colors, and nothing tells which classes they are")]
+    ColorsAlone { name: String },
     /// A class raster with codes off its legend.
     #[error("{name} has codes that its legend lacks: {codes}")]
     NotOfLegend { name: String, codes: String },
@@ -222,7 +225,7 @@ impl Error {
             Self::NothingLabeled { .. } => {
                 Some("check `--legend`: its ids or colors are not those of the labels".to_owned())
             }
-            Self::NotOfLegend { .. } => {
+            Self::NotOfLegend { .. } | Self::ColorsAlone { .. } => {
                 Some("give the legend that it follows: `--legend FILE|NAME`".to_owned())
             }
             Self::NoConfidence { .. } => Some(

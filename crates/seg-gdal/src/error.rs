@@ -226,6 +226,11 @@ impl Error {
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
             Self::UnknownVectorFormat { endings, .. } => Some(format!("endings are {}", endings.join(", "))),
+            Self::WritePolygons { source, .. }
+                if ["full", "No space", "I/O"].iter().any(|sign| source.0.contains(sign)) =>
+            {
+                Some("make room, or write to another disk; nothing is left of this try".to_owned())
+            }
             Self::NoVectorDriver { .. } => {
                 Some("write .gpkg or .fgb, or use a GDAL that has it; `ogrinfo --formats` lists them".to_owned())
             }

@@ -10,8 +10,8 @@ pub enum Error {
     #[error("{}", .0.action)]
     Read(#[source] IoError),
     /// The polygons could not be written.
-    #[error("cannot write the polygons")]
-    Write(#[source] Box<dyn StdError + Send + Sync>),
+    #[error(transparent)]
+    Write(Box<dyn StdError + Send + Sync>),
     /// Someone asked for an end.
     #[error("interrupted")]
     Cancelled,

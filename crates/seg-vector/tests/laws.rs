@@ -307,8 +307,14 @@ fn method() -> impl Strategy<Value = Method> {
     prop_oneof![Just(Method::Visvalingam), Just(Method::DouglasPeucker)]
 }
 
+/// Few cases, unless `PROPTEST_CASES` asks for more: each goes through every height of bands.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: 60, ..config } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn polygons_of_noise_are_the_raster(classes in raster(3), connectedness in connectedness()) {

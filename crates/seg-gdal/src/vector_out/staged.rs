@@ -48,13 +48,16 @@ impl Staged {
     pub(super) fn check(&self, names: &[String], counts: &[u64]) -> Result<(), Error> {
         let path = self.file();
         let differs = |source| Error::WritePolygons { path: self.target.clone(), source };
-        let dataset = open_vectors(&path.to_string_lossy())?;
+        let unread = || differs(GdalMessage::new("it cannot be read back, as when the disk is full"));
+        let dataset = open_vectors(&path.to_string_lossy()).map_err(|_| unread())?;
         for (name, count) in names.iter().zip(counts) {
             let layer = if names.len() == 1 { dataset.layer(0) } else { dataset.layer_by_name(name) };
             let layer = layer.map_err(|error| differs(error.into()))?;
             let found = layer.feature_count();
             if found != *count {
-                let said = format!("{count} polygons were written, but {found} can be read");
+                let said = format!(
+                    "{count} polygons were written and {found} can be read, as when the disk is full"
+                );
                 return Err(differs(GdalMessage::new(said)));
             }
         }
