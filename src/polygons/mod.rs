@@ -86,6 +86,9 @@ pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
     let scale = Scale::of(profile);
     let mut notes: Vec<String> = raster.notes().to_vec();
     notes.extend(scale.note(profile, format));
+    let areas = [("--min-area", job.min_area), ("--fill-holes", job.fill_holes)];
+    notes.extend(areas.into_iter().filter_map(|(flag, area)| Some(scale.area_in_words(flag, area?))));
+    notes.extend(job.simplify.map(|(length, ..)| scale.length_in_words("--simplify", length)));
     let memory = MemoryPlan::new(job, profile)?;
     Ok(Prepared { job, format, raster, scale, wanted, memory, notes })
 }

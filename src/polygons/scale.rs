@@ -53,6 +53,36 @@ impl Scale {
         Some(format!("{} has {what}: area_m2 and perimeter_m stay empty{lon_lat}", self.name))
     }
 
+    /// An area in both units, as far as they are known.
+    pub(super) fn area_in_words(&self, flag: &str, area: OnGround) -> String {
+        let pixel = self.pixel().ok();
+        match (area, pixel) {
+            (OnGround::Pixels(pixels), Some(pixel)) => {
+                format!("{flag} {pixels} px: {} m2 on the ground", rounded(pixels * pixel))
+            }
+            (OnGround::Meters(meters), Some(pixel)) => {
+                format!("{flag} {meters} m2: {} px", rounded(meters / pixel))
+            }
+            (OnGround::Pixels(pixels), None) => format!("{flag} {pixels} px"),
+            (OnGround::Meters(meters), None) => format!("{flag} {meters} m2"),
+        }
+    }
+
+    /// A length in both units, as far as they are known.
+    pub(super) fn length_in_words(&self, flag: &str, length: OnGround) -> String {
+        let pixel = self.pixel().ok().map(f64::sqrt);
+        match (length, pixel) {
+            (OnGround::Pixels(pixels), Some(pixel)) => {
+                format!("{flag} {pixels} px: {} m on the ground", rounded(pixels * pixel))
+            }
+            (OnGround::Meters(meters), Some(pixel)) => {
+                format!("{flag} {meters} m: {} px", rounded(meters / pixel))
+            }
+            (OnGround::Pixels(pixels), None) => format!("{flag} {pixels} px"),
+            (OnGround::Meters(meters), None) => format!("{flag} {meters} m"),
+        }
+    }
+
     /// The ground in the unit of a quantity.
     pub(super) fn ground(&self, quantity: Option<OnGround>) -> anyhow::Result<Ground> {
         match quantity {
@@ -80,5 +110,35 @@ impl Scale {
         let what =
             format!("nobody knows how long a meter is in {}, which has no CRS or no geotransform", self.name);
         Advice::new(what, "give areas and lengths in pixels, such as 40px and 2px").into()
+    }
+}
+
+/// Four digits that count.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let factor = 10_f64.powf(3.0 - value.abs().log10().floor());
+    (value * factor).round() / factor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_told_in_both_units() {
+        let transform = GeoTransform::from_gdal([0.0, 0.09, 0.0, 0.0, 0.0, -0.09]);
+        let placement = Placement { transform, units: Units::Meters(1.0) };
+        let scale = Scale { placement, name: "a.tif".to_owned(), size: Size::square(10) };
+        assert_eq!(scale.area_in_words("--min-area", OnGround::Meters(10.0)), "--min-area 10 m2: 1235 px");
+        assert_eq!(
+            scale.length_in_words("--simplify", OnGround::Pixels(2.0)),
+            "--simplify 2 px: 0.18 m on the ground"
+        );
+        let unknown = Scale { placement: Placement { units: Units::Unknown, ..placement }, ..scale };
+        assert_eq!(unknown.area_in_words("--min-area", OnGround::Pixels(4.0)), "--min-area 4 px");
+        let error = unknown.ground(Some(OnGround::Meters(1.0))).unwrap_err().to_string();
+        assert!(error.contains("nobody knows how long a meter is in a.tif"), "{error}");
     }
 }

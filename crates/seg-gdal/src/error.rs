@@ -225,14 +225,8 @@ impl Error {
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
-            Self::UnknownVectorFormat { endings, .. } => Some(format!("endings are {}", endings.join(", "))),
-            Self::WritePolygons { source, .. }
-                if ["full", "No space", "I/O"].iter().any(|sign| source.0.contains(sign)) =>
-            {
-                Some("make room, or write to another disk; nothing is left of this try".to_owned())
-            }
-            Self::NoVectorDriver { .. } => {
-                Some("write .gpkg or .fgb, or use a GDAL that has it; `ogrinfo --formats` lists them".to_owned())
+            Self::UnknownVectorFormat { .. } | Self::WritePolygons { .. } | Self::NoVectorDriver { .. } => {
+                self.hint_on_polygons()
             }
             Self::AmbiguousLayer { .. } => {
                 Some("leave one layer in the file: `ogr2ogr one.gpkg FILE LAYER`".to_owned())
@@ -283,6 +277,22 @@ impl Error {
             Self::Transform { .. } | Self::NoTransform { .. } | Self::Crs { .. } | Self::NoWay { .. } => {
                 Some("`rs-seg doctor` tells whether PROJ finds its data".to_owned())
             }
+            _ => None,
+        }
+    }
+
+    /// What to do where polygons cannot be written.
+    fn hint_on_polygons(&self) -> Option<String> {
+        match self {
+            Self::UnknownVectorFormat { endings, .. } => Some(format!("endings are {}", endings.join(", "))),
+            Self::WritePolygons { source, .. }
+                if ["full", "No space", "I/O"].iter().any(|sign| source.0.contains(sign)) =>
+            {
+                Some("make room, or write to another disk; nothing is left of this try".to_owned())
+            }
+            Self::NoVectorDriver { .. } => Some(
+                "write .gpkg or .fgb, or use a GDAL that has it; `ogrinfo --formats` lists them".to_owned(),
+            ),
             _ => None,
         }
     }
