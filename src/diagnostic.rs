@@ -92,6 +92,9 @@ fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
     match error.downcast_ref() {
         Some(seg_vector::Error::Read(error)) => return error.hint.clone(),
         Some(seg_vector::Error::Write(error)) => return hint(error.as_ref()),
+        Some(seg_vector::Error::TooManyAreas { .. }) => {
+            return Some("allow more with --max-memory, or leave --min-area and --fill-holes out".to_owned());
+        }
         _ => {}
     }
     None.or_else(|| error.downcast_ref::<seg_run::Error>().and_then(seg_run::Error::hint))

@@ -5,14 +5,14 @@ use crate::diagnostic::Advice;
 use seg_gdal::{BlockCache, RasterProfile, set_cache_bytes};
 use seg_grid::Size;
 use seg_run::Rss;
+use seg_vector::BYTES_PER_AREA;
 
-/// Bands that are in memory at once beside those of the workers.
-const WAITING: usize = 2;
-/// Bytes for each pixel of a band: its class, its corner and what is found of areas and borders, in a picture whose
-/// areas are a few pixels large.
-const BYTES_PER_PIXEL: u64 = 64;
+/// What a pixel of a band takes at worst, in a picture of noise whose areas are single pixels: in each band that is
+/// looked at, and in the one that is put together with the others.
+const BYTES_IN_WORK: u64 = 250;
+const BYTES_TOGETHER: u64 = 1100;
 /// Pixels of a band where memory allows; more are no faster.
-const MOST_PIXELS: u64 = 1 << 20;
+const MOST_PIXELS: u64 = 1 << 18;
 /// Rows that a band has at least, since each reads one more than it works on.
 const LEAST_ROWS: u64 = 8;
 const LEAST_CACHE: u64 = 16 << 20;
@@ -30,6 +30,8 @@ pub(crate) struct MemoryPlan {
     bands: u64,
     /// Where corners are, for simplification.
     corners: u64,
+    /// How many areas there is room for where small ones are merged; else 0.
+    pub most_areas: usize,
 }
 
 impl MemoryPlan {
@@ -47,13 +49,13 @@ impl MemoryPlan {
         };
         let program = Rss::read().now;
         let corners = if job.simplify.is_some() { (width as u64 / 8 + 32) * (height as u64 + 1) } else { 0 };
-        let at_once = (job.threads + WAITING) as u64;
-        let bytes_per_row = (width as u64 * BYTES_PER_PIXEL + 1024) * at_once;
+        let bytes_per_pixel = BYTES_IN_WORK * (job.threads as u64 + 1) + BYTES_TOGETHER;
+        let bytes_per_row = width as u64 * bytes_per_pixel;
         let rest = budget.saturating_sub(program + cache + corners);
         let most = (MOST_PIXELS / width as u64).max(LEAST_ROWS).min(height as u64);
-        let rows = (rest / 2 / bytes_per_row).min(most);
+        let rows = (rest / bytes_per_row).min(most);
         if rows < LEAST_ROWS.min(height as u64) {
-            let least = program + cache + corners + 2 * LEAST_ROWS * bytes_per_row;
+            let least = program + cache + corners + LEAST_ROWS * bytes_per_row;
             let what = format!("polygons of {} take at least {} of memory", job.classes, mebibytes(least));
             let hint = format!("allow more: --max-memory {}MiB, or fewer --threads", (least >> 20) + 1);
             return Err(Advice::new(what, hint).into());
@@ -61,7 +63,10 @@ impl MemoryPlan {
         // Bands that end where blocks do read no block twice.
         let block_rows = block.height as u64;
         let rows = if rows >= block_rows { rows / block_rows * block_rows } else { rows };
-        Ok(Self { band_rows: rows as usize, program, cache, bands: rows * bytes_per_row, corners })
+        let bands = rows * bytes_per_row;
+        let merges = job.min_area.is_some() || job.fill_holes.is_some();
+        let areas = if merges { rest.saturating_sub(bands) / BYTES_PER_AREA } else { 0 };
+        Ok(Self { band_rows: rows as usize, program, cache, bands, corners, most_areas: areas as usize })
     }
 
     /// The plan in a line.
@@ -70,9 +75,13 @@ impl MemoryPlan {
             0 => String::new(),
             bytes => format!(", {} where corners are", mebibytes(bytes)),
         };
+        let areas = match self.most_areas {
+            0 => String::new(),
+            most => format!(", {BYTES_PER_AREA} bytes for each area (up to {most})"),
+        };
         format!(
-            "bands of {} rows; memory {} ({} the program, {} decoded blocks, {} bands{corners}), and 100 bytes for \
-             each corner of outlines that go on below the rows in work",
+            "bands of {} rows; memory up to {} ({} the program, {} decoded blocks, {} bands{corners}){areas}, and 100 \
+             bytes for each corner of outlines that go on below the rows in work",
             self.band_rows,
             mebibytes(self.total()),
             mebibytes(self.program),

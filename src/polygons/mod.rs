@@ -130,6 +130,7 @@ impl Prepared<'_> {
                 min_area,
                 fill_holes,
                 ground: self.scale.ground(self.job.min_area.or(self.job.fill_holes))?,
+                most_areas: self.memory.most_areas,
             };
             Some(generalize(&self.raster, &settings, work, observer)?)
         } else {

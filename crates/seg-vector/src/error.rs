@@ -12,6 +12,12 @@ pub enum Error {
     /// The polygons could not be written.
     #[error(transparent)]
     Write(Box<dyn StdError + Send + Sync>),
+    /// More areas than memory allows.
+    #[error("the raster has more than {most} areas, too many to merge small ones in the memory allowed")]
+    TooManyAreas {
+        /// How many there may be.
+        most: usize,
+    },
     /// Someone asked for an end.
     #[error("interrupted")]
     Cancelled,

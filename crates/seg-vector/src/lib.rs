@@ -31,7 +31,7 @@ use confidence::Confidence;
 pub use confidence::ConfidenceSummary;
 pub use corner::Corner;
 pub use error::Error;
-pub use generalize::{Generalize, Recode, generalize};
+pub use generalize::{BYTES_PER_AREA, Generalize, Recode, generalize};
 pub use ground::{Ground, PixelSize};
 pub use placement::{Ellipsoid, Measures, Placement, Shape, Units};
 pub use polygon::{Area, Polygon, Ring};

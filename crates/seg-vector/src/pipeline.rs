@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bands that wait for their turn, for each worker.
-const AHEAD: usize = 2;
+/// Bands that are in memory beside those of the workers: the one that is put together with the others.
+pub(crate) const WAITING: usize = 1;
 
 /// The same source for each of the workers.
 ///
@@ -17,7 +17,7 @@ pub(crate) fn reopened(source: &dyn ClassSource, workers: usize) -> Result<Vec<B
 }
 
 /// Works on bands on several threads, one for each source, and hands out the results in the order of the
-/// bands; so many bands are in memory as workers and a few.
+/// bands; as many bands are in memory as there are sources, and [`WAITING`].
 ///
 /// # Errors
 /// If a band cannot be read, `each` fails, or the observer wants an end.
@@ -32,8 +32,9 @@ pub(crate) fn in_order<R: Send>(
     let next = AtomicUsize::new(0);
     let is_over = AtomicBool::new(false);
     // A worker takes a permit before it takes a band, and gets it back when the band is done with.
-    let (give, take) = bounded(workers * AHEAD);
-    for _ in 0..workers * AHEAD {
+    let permits = workers + WAITING;
+    let (give, take) = bounded(permits);
+    for _ in 0..permits {
         let _ = give.send(());
     }
     let (done, results) = unbounded();

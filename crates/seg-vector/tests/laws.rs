@@ -5,7 +5,7 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use seg_grid::Silent;
 use seg_vector::{
-    Area, ClassArray, Connectedness, Corner, Generalize, Ground, Method, NO_CLASS, Outer, Polygon,
+    Area, ClassArray, Connectedness, Corner, Error, Generalize, Ground, Method, NO_CLASS, Outer, Polygon,
     PolygonizeSettings, Recode, Ring, Simplify, Work, generalize, polygonize,
 };
 use std::cmp::Ordering;
@@ -210,7 +210,8 @@ fn assert_simplified(classes: &Array2<u8>, connectedness: Connectedness, method:
 /// All that holds for what small areas and holes leave.
 fn assert_generalized(classes: &Array2<u8>, connectedness: Connectedness, least: u8) {
     let generalized = |min_area, fill_holes, band_rows| {
-        let settings = Generalize { connectedness, min_area, fill_holes, ground: Ground::PIXELS };
+        let ground = Ground::PIXELS;
+        let settings = Generalize { connectedness, min_area, fill_holes, ground, most_areas: 10_000 };
         let source = ClassArray { classes: classes.clone(), confidence: None };
         generalize(&source, &settings, work(band_rows), &Silent).expect("arrays can be read")
     };
@@ -387,6 +388,21 @@ fn shapes() -> Vec<Array2<u8>> {
         // a diagonal ring
         of(9, 9, &|y, x| u8::from(y.abs_diff(4) + x.abs_diff(4) == 3)),
     ]
+}
+
+#[test]
+fn too_many_areas_are_refused() {
+    let settings = Generalize {
+        connectedness: Connectedness::Four,
+        min_area: Some(3.0),
+        fill_holes: None,
+        ground: Ground::PIXELS,
+        most_areas: 30,
+    };
+    let classes = Array2::from_shape_fn((6, 6), |(y, x)| ((y + x) % 2) as u8);
+    let source = ClassArray { classes, confidence: None };
+    let error = generalize(&source, &settings, work(2), &Silent).expect_err("36 areas");
+    assert!(matches!(error, Error::TooManyAreas { most: 30 }), "{error}");
 }
 
 #[test]

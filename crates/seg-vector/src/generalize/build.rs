@@ -173,6 +173,11 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// How many parts there are so far.
+    pub(crate) const fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Adds the next band.
     pub(crate) fn add(&mut self, band: BandGraph) {
         let base = self.parts.len() as u32;

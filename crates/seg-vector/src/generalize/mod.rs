@@ -28,12 +28,17 @@ pub struct Generalize {
     pub fill_holes: Option<f64>,
     /// What a pixel measures.
     pub ground: Ground,
+    /// How many areas memory has room for, at [`BYTES_PER_AREA`] each.
+    pub most_areas: usize,
 }
+
+/// About what an area and its borders take in memory.
+pub const BYTES_PER_AREA: u64 = 200;
 
 /// Finds out which class each area of a raster gets.
 ///
 /// Areas of one class that meet when what lay between them is gone become one area. Nodata stays nodata, and what has
-/// no neighbor stays, however small. Memory is about 150 bytes for each area of the raster.
+/// no neighbor stays, however small. Memory is about [`BYTES_PER_AREA`] for each area of the raster.
 ///
 /// ```
 /// use ndarray::array;
@@ -45,6 +50,7 @@ pub struct Generalize {
 ///     min_area: Some(2.0),
 ///     fill_holes: None,
 ///     ground: Ground::PIXELS,
+///     most_areas: 1_000_000,
 /// };
 /// let recode = generalize(&raster, &settings, Work { band_rows: 64, workers: 1 }, &Silent)?;
 /// assert_eq!(recode.merged(), 1);
@@ -52,7 +58,7 @@ pub struct Generalize {
 /// ```
 ///
 /// # Errors
-/// If the raster cannot be read, or the observer wants an end.
+/// If the raster cannot be read, has too many areas, or the observer wants an end.
 pub fn generalize(
     source: &dyn ClassSource,
     settings: &Generalize,
@@ -70,6 +76,9 @@ pub fn generalize(
     let mut builder = Builder::new(settings.connectedness, &weights);
     in_order(reopened(source, work.workers)?, &bands, ("look", observer), look, |_, band| {
         builder.add(band);
+        if builder.parts() > settings.most_areas {
+            return Err(Error::TooManyAreas { most: settings.most_areas });
+        }
         Ok(())
     })?;
     let (mut graph, ledger) = builder.finish();
