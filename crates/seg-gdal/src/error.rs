@@ -222,6 +222,11 @@ impl Error {
             Self::ReadBlock { .. } | Self::ReadWindow { .. } => {
                 Some("the file is damaged or cut short: fetch or make it again".to_owned())
             }
+            Self::WriteWindow { source, .. } | Self::FinishRaster { source, .. }
+                if ["rite error", "No space", "File too large"].iter().any(|word| source.0.contains(word)) =>
+            {
+                Some("the disk may be full: free some space, or write to another folder".to_owned())
+            }
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
