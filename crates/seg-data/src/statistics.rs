@@ -172,9 +172,9 @@ mod tests {
     use ndarray::Array2;
     use proptest::prelude::*;
 
-    fn of(values: RawValues, valid: &[bool]) -> Moments {
+    fn of(values: &RawValues, valid: &[bool]) -> Moments {
         let valid = Array2::from_shape_vec((1, valid.len()), valid.to_vec()).expect("fits");
-        Moments::of(&[&values], &valid.view())
+        Moments::of(&[values], &valid.view())
     }
 
     /// The sums as they are in textbooks.
@@ -199,7 +199,7 @@ mod tests {
             let part = |from: usize, to: usize| {
                 let part = &values[from..to];
                 let image = part.iter().map(|&(value, valid)| if valid { value } else { f32::NAN }).collect();
-                of(RawValues::Float32(image), &part.iter().map(|&(_, valid)| valid).collect::<Vec<_>>())
+                of(&RawValues::Float32(image), &part.iter().map(|&(_, valid)| valid).collect::<Vec<_>>())
             };
             let mut parts = Moments::new(1);
             parts.add(&part(0, cut));
@@ -235,7 +235,7 @@ mod tests {
             ];
             for values in all {
                 let dtype = values.dtype();
-                let Some(got) = of(values, &valid).finish(None) else {
+                let Some(got) = of(&values, &valid).finish(None) else {
                     prop_assert!(seen.is_empty(), "{}", dtype);
                     continue;
                 };
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn numbers_by_hand() {
-        let statistics = of(RawValues::Float32(vec![2.0, 4.0, 4.0, 6.0]), &[true; 4]).finish(None);
+        let statistics = of(&RawValues::Float32(vec![2.0, 4.0, 4.0, 6.0]), &[true; 4]).finish(None);
         let band = statistics.expect("pixels").bands[0];
         assert_eq!(band, BandStatistics { mean: 4.0, std: 2.0_f64.sqrt(), min: 2.0, max: 6.0 });
     }
@@ -261,7 +261,7 @@ mod tests {
             (RawValues::UInt16(vec![u16::MAX; 200_000]), 65535.0),
             (RawValues::Int16(vec![i16::MIN; 200_000]), -32768.0),
         ] {
-            let band = of(values, &[true; 200_000]).finish(None).expect("pixels").bands[0];
+            let band = of(&values, &vec![true; 200_000]).finish(None).expect("pixels").bands[0];
             assert_eq!(band, BandStatistics { mean: largest, std: 0.0, min: largest, max: largest });
         }
     }
