@@ -4,41 +4,48 @@ use crate::diagnostic::Diagnostic;
 use crate::progress::{Reporter, Stopped};
 use crate::stderr::Stderr;
 use crate::value::{LogFormat, ProgressChoice};
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 /// The status of a run that a signal ended.
-pub(crate) const INTERRUPTED: u8 = 130;
-const FAILED: u8 = 1;
+pub(crate) const INTERRUPTED: i32 = 130;
+const DONE: i32 = 0;
+const FAILED: i32 = 1;
 
 /// Where and why the last panic was.
 static LAST_PANIC: Mutex<Option<(String, String)>> = Mutex::new(None);
 
+/// Ends the program without taking libtorch apart first, which takes a fifth as long as loading it, for nothing.
+pub(crate) fn end(status: i32) -> ! {
+    // Results are flushed as they are printed, and only what nobody reads is left.
+    let _ = io::stdout().flush();
+    signal_hook::low_level::exit(status)
+}
+
 /// Tells what is wrong with the command line, or prints the help or version that was asked for.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error) -> i32 {
     // Where it cannot be told, nobody is there to hear.
     let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED))
+    error.exit_code()
 }
 
 /// Tells why no command could be run.
-pub(crate) fn before(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn before(error: &anyhow::Error) -> i32 {
     Diagnostic::new(error).tell(&Stderr::new(ProgressChoice::None, LogFormat::Text));
-    ExitCode::from(FAILED)
+    FAILED
 }
 
 /// Runs a command, tells its error, and turns a bug into an error.
-pub(crate) fn after(progress: &Reporter, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+pub(crate) fn after(progress: &Reporter, command: impl FnOnce() -> anyhow::Result<()>) -> i32 {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         panic::set_hook(Box::new(remember));
     }
     let outcome = panic::catch_unwind(AssertUnwindSafe(command));
     progress.end();
     let (diagnostic, status) = match outcome {
-        Ok(Ok(())) => return ExitCode::SUCCESS,
-        Ok(Err(error)) if is_closed_stdout(&error) => return ExitCode::SUCCESS,
+        Ok(Ok(())) => return DONE,
+        Ok(Err(error)) if is_closed_stdout(&error) => return DONE,
         Ok(Err(error)) => match progress.stopped() {
             Some(Stopped::Signal) => {
                 (Diagnostic { code: "interrupted", ..Diagnostic::new(&error) }, INTERRUPTED)
@@ -48,7 +55,7 @@ pub(crate) fn after(progress: &Reporter, command: impl FnOnce() -> anyhow::Resul
         Err(_) => (bug(LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take()), FAILED),
     };
     diagnostic.tell(progress.stderr());
-    ExitCode::from(status)
+    status
 }
 
 /// Whether the reader of the results went away, such as `head`: no fault of anyone's.
@@ -97,6 +104,7 @@ mod tests {
     fn a_closed_reader_is_told_from_other_faults() {
         let closed = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(is_closed_stdout(&closed));
+        assert!(is_closed_stdout(&closed.context("cannot write to standard output")));
         assert!(!is_closed_stdout(&anyhow::anyhow!("broken pipe")));
     }
 }

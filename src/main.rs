@@ -23,15 +23,13 @@ mod value;
 mod weights;
 
 use clap::Parser as _;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    let arguments = match cli::Cli::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return exit::usage(&error),
-    };
-    match context::Context::new(&arguments.global) {
-        Ok(context) => exit::after(&context.progress, || commands::run(&arguments.command, &context)),
-        Err(error) => exit::before(&error),
-    }
+fn main() {
+    exit::end(match cli::Cli::try_parse() {
+        Err(error) => exit::usage(&error),
+        Ok(arguments) => match context::Context::new(&arguments.global) {
+            Ok(context) => exit::after(&context.progress, || commands::run(&arguments.command, &context)),
+            Err(error) => exit::before(&error),
+        },
+    })
 }

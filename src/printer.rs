@@ -1,6 +1,7 @@
 //! Results go to standard output, everything else to standard error.
 
 use crate::stderr::{LineFormat, Stderr};
+use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Display;
@@ -33,8 +34,7 @@ impl Printer {
     #[expect(clippy::unused_self, reason = "results go through the printer, so that none is printed past it")]
     pub(crate) fn data(&self, text: impl Display) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{text}")?;
-        Ok(stdout.flush()?)
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to standard output")
     }
 
     /// Prints a result as JSON.

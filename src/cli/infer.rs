@@ -141,6 +141,9 @@ pub(crate) struct InferArgs {
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<ByteSize>,
     /// Only show the plan: tiles, memory, disk, expected time
+    ///
+    /// With --bbox or --aoi the time is that of the tiles which the area touches. Tiles without data are counted too:
+    /// that they have none is seen only when they are read.
     #[arg(long)]
     pub dry_run: bool,
     /// Go on with an interrupted run of the same input, model and parameters

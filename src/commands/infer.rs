@@ -36,23 +36,24 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
     let mut stages = vec![Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }];
     stages.extend(args.vector.as_ref().map(|_| Stage { name: "trace", weight: 5.0 }));
     context.progress.start("infer", &stages);
-    let prepared = segment::prepare(&job, &context.progress)?;
-    let plan = report::plan_json(&prepared);
+    let mut prepared = segment::prepare(&job, &context.progress)?;
     if args.dry_run {
+        let in_area = prepared.tiles_in_area(&job, &context.progress)?;
         context.progress.end();
         return match context.format {
-            ResultFormat::Json => context.printer.json(&plan),
-            ResultFormat::Text => context.printer.data(report::plan_text(&prepared)),
+            ResultFormat::Json => context.printer.json(&report::plan_json(&prepared, in_area)),
+            ResultFormat::Text => context.printer.data(report::plan_text(&prepared, in_area)),
         };
     }
+    let tiles = prepared.plan.tiles();
     if job.model == NetworkName::Default {
         context.printer.note(EMBEDDED);
     }
-    for line in prepared.notes.iter().map(String::as_str).chain(report::plan_text(&prepared).lines()) {
+    for line in prepared.notes.iter().map(String::as_str).chain(report::plan_text(&prepared, tiles).lines()) {
         context.printer.note(line);
     }
     let (legend, workers) = (prepared.legend.clone(), prepared.plan.workers);
-    let (tiles, precision) = (prepared.plan.tiles(), report::precision(prepared.precision));
+    let precision = report::precision(prepared.precision);
     let done = segment::segment(&job, prepared, &context.progress)?;
     let outputs: Map<String, Value> = job
         .outputs

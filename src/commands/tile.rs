@@ -21,6 +21,8 @@ const STAGES: [Stage; 4] = [
 pub(crate) fn run(args: &TileArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
     let job = job(args, context)?;
+    // Each chip takes as much as the one before.
+    seg_torch::keep_freed_memory();
     context.progress.start("tile", &STAGES);
     let summary = seg_data::tile(&job, &context.progress)?;
     let manifest = summary.out.join(Manifest::NAME);

@@ -117,9 +117,21 @@ pub(crate) struct Done {
 }
 
 impl Prepared {
-    /// How long the network will take, from the timed tiles.
-    pub(crate) fn seconds(&self) -> f64 {
-        self.plan.tiles() as f64 * self.footprint.seconds.as_secs_f64() / self.plan.workers as f64
+    /// Tiles that touch the area that is wanted: all where none is given. That takes a moment for each.
+    pub(crate) fn tiles_in_area(
+        &mut self,
+        job: &Job,
+        observer: &dyn Observer,
+    ) -> Result<u64, seg_run::Error> {
+        match job.area {
+            None => Ok(self.plan.tiles()),
+            Some(_) => seg_run::wanted_tiles(&self.plan, &mut *self.input.source, observer),
+        }
+    }
+
+    /// How long the network will take for so many tiles, from the timed ones.
+    pub(crate) fn seconds(&self, tiles: u64) -> f64 {
+        tiles as f64 * self.footprint.seconds.as_secs_f64() / self.plan.workers as f64
     }
 }
 

@@ -59,13 +59,14 @@ pub(crate) fn shares_text(legend: &Legend, done: &Done) -> String {
     text
 }
 
-/// The plan for machines.
-pub(crate) fn plan_json(prepared: &Prepared) -> Value {
+/// The plan for machines; `in_area` of the tiles touch the area that is wanted.
+pub(crate) fn plan_json(prepared: &Prepared, in_area: u64) -> Value {
     let plan = &prepared.plan;
     json!({
         "raster": {"width": plan.result.width, "height": plan.result.height},
         "tile": {"width": plan.grid.tile_size().width, "height": plan.grid.tile_size().height},
         "tiles": plan.tiles(),
+        "tiles_in_area": in_area,
         "column_strips": plan.columns.len(),
         "workers": plan.workers,
         "readers": plan.readers,
@@ -74,7 +75,7 @@ pub(crate) fn plan_json(prepared: &Prepared) -> Value {
         "memory_limit_bytes": plan.budget,
         "memory": plan.lines,
         "disk_bytes_at_most": plan.disk,
-        "seconds": prepared.seconds(),
+        "seconds": prepared.seconds(in_area),
         "overlap": super::tiling::overlap(&plan.grid),
         "reach_pixels": match prepared.reach {
             Some(Reach::Pixels(pixels)) => json!(pixels),
@@ -85,23 +86,27 @@ pub(crate) fn plan_json(prepared: &Prepared) -> Value {
     })
 }
 
-/// The plan for people.
-pub(crate) fn plan_text(prepared: &Prepared) -> String {
+/// The plan for people; `in_area` of the tiles touch the area that is wanted.
+pub(crate) fn plan_text(prepared: &Prepared, in_area: u64) -> String {
     let plan = &prepared.plan;
     let repeated = plan.tiles() as f64 / plan.grid.len() as f64 - 1.0;
     let strips = match plan.columns.len() {
         1 => String::new(),
         n => format!(", in {n} column strips that compute {:.1} % of the tiles again", 100.0 * repeated),
     };
+    let area = match plan.tiles() - in_area {
+        0 => String::new(),
+        _ => format!(", {in_area} of them in the area"),
+    };
     let mut text = format!(
-        "{} pixels: {} tiles of {}{strips}; {} workers, {} tiles in flight; about {:.0} s\n\
+        "{} pixels: {} tiles of {}{area}{strips}; {} workers, {} tiles in flight; about {:.0} s\n\
          memory at most {:.0} MiB of {:.0} MiB allowed; disk at most {:.0} MiB before compression",
         plan.result,
         plan.tiles(),
         plan.grid.tile_size(),
         plan.workers,
         plan.in_flight,
-        prepared.seconds(),
+        prepared.seconds(in_area),
         plan.memory() as f64 / MIB,
         plan.budget as f64 / MIB,
         plan.disk as f64 / MIB,

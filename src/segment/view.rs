@@ -43,18 +43,14 @@ impl View {
         if gsd::fits(size, pixel) {
             return Ok(Self::Native);
         }
+        check_pixel(pixel, own, name)?;
         // Where one side grows and the other shrinks, nothing may be lost.
         let how = if size.x.min(size.y) < pixel { Resampling::Average } else { Resampling::Bilinear };
         let regrid = Regrid::new(grid.size, own.size, size.x / pixel, size.y / pixel);
         Ok(Self::Resized { grid, how, regrid })
     }
 
-    fn warped(
-        own: &GridReference,
-        crs: &Crs,
-        pixel: Option<f64>,
-        name: &str,
-    ) -> Result<Self, seg_gdal::Error> {
+    fn warped(own: &GridReference, crs: &Crs, pixel: Option<f64>, name: &str) -> anyhow::Result<Self> {
         let even = own.warped_to(crs, None, name)?;
         let Some(size) = even.transform.map(GeoTransform::gsd) else { return Ok(Self::Native) };
         let upright = own.transform.is_some_and(|t| t.row_x == 0.0 && t.column_y == 0.0 && t.pixel_y < 0.0);
@@ -63,10 +59,24 @@ impl View {
             return Ok(Self::Native);
         }
         let Some(pixel) = pixel else { return Ok(Self::Warped { grid: even, how: Resampling::Bilinear }) };
+        check_pixel(pixel, &even, name)?;
         let coarser = size.x < pixel && !gsd::fits(size, pixel);
         let how = if coarser { Resampling::Average } else { Resampling::Bilinear };
         Ok(Self::Warped { grid: own.warped_to(crs, Some(pixel), name)?, how })
     }
+}
+
+/// Refuses pixels that no raster called `name` on `grid` has one of.
+fn check_pixel(pixel: f64, grid: &GridReference, name: &str) -> Result<(), Advice> {
+    let Some(own) = grid.transform.map(GeoTransform::gsd) else { return Ok(()) };
+    let (width, height) = (own.x * grid.size.width as f64, own.y * grid.size.height as f64);
+    if pixel <= width.max(height) {
+        return Ok(());
+    }
+    let what = format!(
+        "--gsd: pixels of {pixel} are larger than {name}, which is {width} x {height} (in units of its CRS)"
+    );
+    Err(Advice::new(what, "choose smaller pixels, such as those that the network learned from"))
 }
 
 impl fmt::Display for View {
@@ -106,6 +116,17 @@ mod tests {
         assert!(matches!(View::resized(&own([0.5, 0.5]), 0.502, "a").unwrap(), View::Native));
         let oblong = View::resized(&own([0.5, 2.0]), 1.0, "a").unwrap();
         assert!(matches!(oblong, View::Resized { how: Resampling::Average, .. }), "{oblong:?}");
+    }
+
+    #[test]
+    fn pixels_larger_than_the_raster_are_refused() {
+        // 50.5 x 25 m.
+        assert!(View::resized(&own([0.5, 0.5]), 50.5, "a").is_ok());
+        let refused = View::resized(&own([0.5, 0.5]), 51.0, "a").unwrap_err().to_string();
+        assert!(refused.contains("pixels of 51 are larger than a, which is 50.5 x 25"), "{refused}");
+        let next = Crs::parse("EPSG:32632").unwrap();
+        let refused = View::warped(&own([0.5, 0.5]), &next, Some(100.0), "a").unwrap_err().to_string();
+        assert!(refused.contains("pixels of 100 are larger than a"), "{refused}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::infer::{ids, infer};
 use crate::program::rs_seg_in;
 use crate::scene::{Scene, write_probe};
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 
@@ -44,6 +45,12 @@ fn a_box_on_a_rotated_raster_gives_the_classes_of_the_whole_inside_and_nodata_ou
         masked(&scene, |x, y| x > 500_010.013 && x < 500_018.009 && y > 5_399_990.007 && y < 5_399_997.511);
     assert!(expected.contains(&255) && expected.iter().any(|&id| id != 255));
     assert_eq!(ids(&out), expected);
+    let fixed = ["infer", "scene.vrt", "--model", "probe.pt", "--dry-run", "--json"];
+    let area = ["--bbox", "500010.013,5399990.007,500018.009,5399997.511"];
+    let plan = rs_seg_in(folder.path(), &[&fixed[..], &TILING, &area].concat()).json();
+    assert_eq!((&plan["tiles"], &plan["tiles_in_area"]), (&json!(computed + skipped), &json!(computed)));
+    let plan = rs_seg_in(folder.path(), &[&fixed[..5], &TILING, &area].concat());
+    assert!(plan.stdout.contains(&format!(", {computed} of them in the area; ")), "{plan:?}");
     // 8 x 7.5 m of 0.0894 m are some 90 x 84 pixels, turned.
     assert!((4..=20).contains(&computed) && skipped > computed, "{computed} computed, {skipped} skipped");
     // The rectangle around the turned raster has corners where no pixel lies.

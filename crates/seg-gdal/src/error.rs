@@ -222,6 +222,9 @@ impl Error {
             Self::ReadBlock { .. } | Self::ReadWindow { .. } => {
                 Some("the file is damaged or cut short: fetch or make it again".to_owned())
             }
+            Self::WriteWindow { source, .. } | Self::FinishRaster { source, .. } if source.is_full_disk() => {
+                Some("the disk may be full: free some space, or write to another folder".to_owned())
+            }
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
@@ -326,6 +329,11 @@ impl fmt::Display for GdalMessage {
 impl std::error::Error for GdalMessage {}
 
 impl GdalMessage {
+    /// Whether it tells of a file that could not grow.
+    fn is_full_disk(&self) -> bool {
+        ["rite error", "No space", "File too large"].iter().any(|words| self.0.contains(words))
+    }
+
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

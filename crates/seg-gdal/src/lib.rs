@@ -77,7 +77,7 @@ pub use qml::qml_style;
 pub use raster::{GeoRaster, Probe, ReadOptions};
 pub use raster_spec::{ClassEntry, Content, OutputFormat, RasterSpec};
 pub use raw::RawValues;
-pub use raw_patch::RawPatch;
+pub use raw_patch::{MeasuredPatch, RawPatch};
 pub use same_grid::check_same_grid;
 pub use vector_in::{LabelSource, LabelVectors};
 pub use vector_out::{

@@ -1,10 +1,13 @@
 use crate::bands::BandPlan;
 use crate::validity::{MaskSource, ValidityPlan};
-use crate::{BandIndex, Error, Palette};
+use crate::{BandIndex, BandProfile, Error, Palette, RawValues};
 use gdal::Dataset;
 use gdal::raster::{GdalType, RasterBand};
 use ndarray::{Array2, Array3, Axis, s};
 use seg_grid::{DataType, Patch, Size, Window};
+
+/// The bands of a window and their values.
+pub(crate) type RawBands = Vec<(BandProfile, RawValues)>;
 
 /// Reads values and masks of one data set by its plans.
 pub(crate) struct Pixels<'a> {
@@ -29,6 +32,42 @@ impl Pixels<'_> {
             values = expand(&values, palette, &mut valid);
         }
         Ok(valid.iter().any(|&v| v).then_some(Patch { values, valid }))
+    }
+
+    /// Reads a window inside the raster in the types on disk, and which pixels of it are valid: the same ones as
+    /// [`Pixels::read`] tells; `None` if none is.
+    pub(crate) fn read_raw(&self, window: Window) -> Result<Option<(RawBands, Array2<bool>)>, Error> {
+        let mut valid = Array2::from_elem((window.height, window.width), true); // (H, W)
+        self.apply_masks(&self.validity.first, window, &mut valid)?;
+        if !valid.iter().any(|&v| v) {
+            return Ok(None);
+        }
+        let bands = self.raw(window)?;
+        for &(position, nodata) in &self.validity.nodata {
+            bands[position].1.clear_where_equal(nodata, &mut valid);
+        }
+        if self.validity.floats {
+            for (_, values) in &bands {
+                values.clear_where_infinite(&mut valid);
+            }
+        }
+        self.apply_masks(&self.validity.after, window, &mut valid)?;
+        if let (Some(palette), [(_, indices)]) = (&self.plan.palette, &bands[..]) {
+            indices.clear_where_colorless(palette, &mut valid);
+        }
+        Ok(valid.iter().any(|&v| v).then_some((bands, valid)))
+    }
+
+    /// Reads a window inside the raster, or an empty one, in the types on disk.
+    pub(crate) fn raw(&self, window: Window) -> Result<RawBands, Error> {
+        let read = |band: &BandProfile| {
+            let dtype = band.dtype.unwrap_or(self.plan.dtype);
+            let values = RawValues::read(self.dataset, band.index, dtype, window).map_err(|source| {
+                Error::ReadWindow { name: self.name.to_owned(), band: band.index, window, source }
+            })?;
+            Ok((band.clone(), values))
+        };
+        self.plan.bands.iter().map(read).collect()
     }
 
     /// Which pixels of a window inside the raster are valid; `None` if none is.

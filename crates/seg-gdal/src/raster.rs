@@ -1,10 +1,11 @@
 use crate::bands::BandPlan;
 use crate::data_name::DataName;
-use crate::pixels::Pixels;
+use crate::pixels::{Pixels, RawBands};
 use crate::validity::ValidityPlan;
 use crate::warp::{Resampling, Warped};
 use crate::{
-    BandSelection, Error, GridReference, Note, RasterProfile, RawPatch, RawValues, fingerprint, plausible,
+    BandProfile, BandSelection, Error, GridReference, MeasuredPatch, Note, RasterProfile, RawPatch,
+    RawValues, fingerprint, plausible,
 };
 use blake3::Hasher;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
@@ -162,19 +163,27 @@ impl GeoRaster {
     /// # Errors
     /// If the pixels cannot be read.
     pub fn read_raw(&self, window: Window) -> Result<RawPatch, Error> {
-        let inside = window.clip(self.raster.size);
-        let mut bands = Vec::with_capacity(self.plan.bands.len());
-        for band in &self.plan.bands {
-            let dtype = band.dtype.unwrap_or(self.plan.dtype);
-            let part = inside.unwrap_or(Window { width: 0, height: 0, ..window });
-            let values = RawValues::read(&self.dataset, band.index, dtype, part).map_err(|source| {
-                Error::ReadWindow { name: self.raster.name.clone(), band: band.index, window, source }
-            })?;
-            let values =
-                if part == window { values } else { values.padded(part, window, band.nodata.unwrap_or(0.0)) };
-            bands.push((band.clone(), values));
-        }
-        Ok(RawPatch { size: window.size(), bands })
+        let inside = window.clip(self.raster.size).unwrap_or(Window { width: 0, height: 0, ..window });
+        Ok(RawPatch { size: window.size(), bands: padded(self.pixels().raw(inside)?, inside, window) })
+    }
+
+    /// Reads a window in the type on disk, and which pixels of it are valid; `None` if none is.
+    ///
+    /// # Errors
+    /// If the pixels cannot be read.
+    pub fn read_measured(&self, window: Window) -> Result<Option<MeasuredPatch>, Error> {
+        let Some(inside) = window.clip(self.raster.size) else { return Ok(None) };
+        let Some((bands, measured)) = self.pixels().read_raw(inside)? else { return Ok(None) };
+        let valid = if inside == window {
+            measured
+        } else {
+            let mut valid = Array2::from_elem((window.height, window.width), false); // (H, W)
+            let (rows, columns) = inside.relative_to(window).ranges();
+            valid.slice_mut(s![rows, columns]).assign(&measured);
+            valid
+        };
+        let raw = RawPatch { size: window.size(), bands: padded(bands, inside, window) };
+        Ok(Some(MeasuredPatch::new(raw, valid, self.plan.palette.as_ref())))
     }
 
     /// Reads which pixels of a window are valid, without their values where masks alone can tell.
@@ -269,6 +278,18 @@ impl RasterSource for GeoRaster {
             hasher: self.hasher.clone(),
         }))
     }
+}
+
+/// What was read of the window `inside`, set into a larger one.
+fn padded(bands: RawBands, inside: Window, window: Window) -> RawBands {
+    if inside == window {
+        return bands;
+    }
+    let pad = |(band, values): (BandProfile, RawValues)| {
+        let fill = band.nodata.unwrap_or(0.0);
+        (band, values.padded(inside, window, fill))
+    };
+    bands.into_iter().map(pad).collect()
 }
 
 /// Opens a raster to read it, with GDAL's own words if it cannot be.

@@ -1,7 +1,8 @@
-use crate::{BandIndex, GdalMessage};
+use crate::{BandIndex, GdalMessage, Palette};
 use gdal::Dataset;
 use gdal::errors::GdalError;
 use gdal::raster::{Buffer, GdalType, RasterBand};
+use ndarray::{Array2, ArrayView2};
 use seg_grid::{DataType, Size, Window};
 
 /// The values of one band of a window in the type they have on disk, row by row.
@@ -64,10 +65,59 @@ impl RawValues {
         self.len() == 0
     }
 
+    /// The values of the pixels that are true, in their order.
+    #[must_use]
+    pub fn select(&self, wanted: &ArrayView2<'_, bool>) -> Self {
+        match self {
+            Self::UInt8(v) => Self::UInt8(select(v, wanted)),
+            Self::Int8(v) => Self::Int8(select(v, wanted)),
+            Self::UInt16(v) => Self::UInt16(select(v, wanted)),
+            Self::Int16(v) => Self::Int16(select(v, wanted)),
+            Self::UInt32(v) => Self::UInt32(select(v, wanted)),
+            Self::Int32(v) => Self::Int32(select(v, wanted)),
+            Self::UInt64(v) => Self::UInt64(select(v, wanted)),
+            Self::Int64(v) => Self::Int64(select(v, wanted)),
+            Self::Float32(v) => Self::Float32(select(v, wanted)),
+            Self::Float64(v) => Self::Float64(select(v, wanted)),
+        }
+    }
+
     /// The values as 64-bit floats, exact up to 2^53.
     #[expect(clippy::cast_lossless, clippy::unnecessary_cast, reason = "one line for ten types")]
     pub(crate) fn to_f64(&self) -> Vec<f64> {
         with_values!(self, values => values.iter().map(|&value| value as f64).collect())
+    }
+
+    /// Clears the pixels that hold a value, as 32-bit floats.
+    #[expect(clippy::float_cmp, reason = "a nodata value is one value, not a neighborhood")]
+    #[expect(clippy::cast_lossless, clippy::unnecessary_cast, reason = "one line for ten types")]
+    pub(crate) fn clear_where_equal(&self, value: f32, valid: &mut Array2<bool>) {
+        with_values!(self, values => for (valid, &v) in valid.iter_mut().zip(values) {
+            *valid &= v as f32 != value;
+        });
+    }
+
+    /// Clears the pixels that hold no number that a 32-bit float can hold.
+    #[expect(clippy::cast_lossless, clippy::unnecessary_cast, reason = "one line for ten types")]
+    pub(crate) fn clear_where_infinite(&self, valid: &mut Array2<bool>) {
+        if self.dtype().is_float() {
+            with_values!(self, values => for (valid, &v) in valid.iter_mut().zip(values) {
+                *valid &= (v as f32).is_finite();
+            });
+        }
+    }
+
+    /// Clears the pixels whose color is transparent, or that have none.
+    pub(crate) fn clear_where_colorless(&self, palette: &Palette, valid: &mut Array2<bool>) {
+        let seen = |index: f64| color(palette, index).is_some();
+        valid.iter_mut().zip(self.to_f64()).for_each(|(valid, index)| *valid &= seen(index));
+    }
+
+    /// The colors that indices stand for, black where there is none.
+    pub(crate) fn colors(&self, palette: &Palette) -> [Self; 3] {
+        let colors = self.to_f64().into_iter().map(|index| color(palette, index).unwrap_or([0; 3]));
+        let colors: Vec<[u8; 3]> = colors.collect();
+        [0, 1, 2].map(|channel| Self::UInt8(colors.iter().map(|color| color[channel]).collect()))
     }
 
     /// Adds the values to a hash, the same on every machine.
@@ -138,6 +188,12 @@ impl RawValues {
     }
 }
 
+/// Red, green and blue of an index, unless it is transparent or beyond the palette.
+fn color(palette: &Palette, index: f64) -> Option<[u8; 3]> {
+    let entry = if index >= 0.0 { palette.entries.get(index as usize) } else { None };
+    entry.filter(|entry| entry[3] > 0).map(|&[r, g, b, _]| [r, g, b])
+}
+
 fn values<T: Copy + GdalType>(band: &RasterBand<'_>, window: Window) -> Result<Vec<T>, GdalError> {
     let size = (window.width, window.height);
     if window.size().is_empty() {
@@ -154,6 +210,10 @@ fn write<T: Copy + GdalType>(
 ) -> Result<(), GdalMessage> {
     let shape = (size.width, size.height);
     Ok(band.write((0, 0), shape, &mut Buffer::new(shape, values))?)
+}
+
+fn select<T: Copy>(values: &[T], wanted: &ArrayView2<'_, bool>) -> Vec<T> {
+    values.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(&value, _)| value).collect()
 }
 
 fn pad<T: Copy>(values: &[T], inside: Window, window: Window, fill: T) -> Vec<T> {

@@ -12,6 +12,33 @@ pub struct RawPatch {
     pub bands: Vec<(BandProfile, RawValues)>,
 }
 
+/// The pixels of a window in the types they have on disk, and which of them were measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredPatch {
+    /// The pixels; where nothing was measured they hold anything.
+    pub raw: RawPatch,
+    /// (H, W); false outside of the raster and where any band has nodata, NaN, a mask or alpha 0.
+    pub valid: Array2<bool>,
+    /// Red, green and blue where the raster is read through its palette.
+    colors: Option<[RawValues; 3]>,
+}
+
+impl MeasuredPatch {
+    pub(crate) fn new(raw: RawPatch, valid: Array2<bool>, palette: Option<&Palette>) -> Self {
+        let indices = raw.bands.first().map(|(_, values)| values);
+        let colors = palette.zip(indices).map(|(palette, indices)| indices.colors(palette));
+        Self { raw, valid, colors }
+    }
+
+    /// The values that a network sees, band by band: colors where the raster is read through its palette.
+    pub fn seen(&self) -> Vec<&RawValues> {
+        match &self.colors {
+            Some(colors) => colors.iter().collect(),
+            None => self.raw.bands.iter().map(|(_, values)| values).collect(),
+        }
+    }
+}
+
 impl RawPatch {
     /// One band of class ids in the classes' colors, (H, W); 255 is nodata.
     ///

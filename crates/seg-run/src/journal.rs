@@ -160,16 +160,17 @@ impl WorkFolder {
             .map_or(raster.height, |window| window.y)
     }
 
-    /// Removes the folder and all in it.
+    /// Removes the folder and all in it, unless somebody else has.
     ///
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(self) -> Result<(), Error> {
-        fs::remove_dir_all(&self.path).map_err(|source| Error::Work {
-            action: "remove",
-            path: self.path,
-            source,
-        })
+        match fs::remove_dir_all(&self.path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::Work { action: "remove", path: self.path, source })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ mod strip_rows;
 mod tensor;
 #[cfg(test)]
 mod testing;
+mod wanted;
 
 pub use agreement::{Agreement, agreement, made_up_scene};
 pub use assemble::assemble;
@@ -46,3 +47,4 @@ pub use pipeline::{Outcome, predict};
 pub use plan::{Batch, BudgetLine, Overlap, Plan, PlanRequest};
 pub use reach::Reach;
 pub use recompute::{Claim, Comparison, Difference, check_all, check_tiles, read_ids, sample_tiles};
+pub use wanted::wanted_tiles;

@@ -2,14 +2,14 @@ use crate::labels::LabelReader;
 use crate::statistics::Moments;
 use crate::tile::job::TileJob;
 use crate::tile::out_folder::{IMAGES, LABELS, OutFolder};
-use crate::tile::source::{Source, crs_text, open_image, reading};
+use crate::tile::source::{Source, crs_text, open_image};
 use crate::{ChipRecord, Error, Split};
 use ndarray::{Array2, Zip};
 use seg_gdal::{
     BandIndex, BandProfile, ChipFormat, GeoRaster, GridReference, Interpretation, MaskKind, Palette,
     RawPatch, RawValues, write_chip,
 };
-use seg_grid::{DataType, RasterSource as _, Size, Window};
+use seg_grid::{DataType, Size, Window};
 use seg_label::{Convention, IGNORE_INDEX, Legend, Tally};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -63,7 +63,11 @@ pub(crate) fn cut(
     job: &TileJob,
     out: &OutFolder,
 ) -> Result<Cut, Error> {
-    let read = handles.raster.read(order.window).map_err(reading(&order.source.name))?;
+    let read = handles.raster.read_measured(order.window).map_err(|source| Error::Raster {
+        action: "read",
+        name: order.source.name.clone(),
+        source: Box::new(source),
+    })?;
     let patch = read.ok_or_else(|| Error::Changed { name: order.source.name.clone() })?;
     let valid = patch.valid.iter().filter(|&&valid| valid).count() as f64 / patch.valid.len() as f64;
     let ids = match (&handles.label, &job.convention) {
@@ -78,15 +82,11 @@ pub(crate) fn cut(
     };
     let file = format!("{}_x{}_y{}.{ending}", order.name, order.window.x, order.window.y);
     let reference = order.source.reference.for_window(order.window);
-    let raw = handles.raster.read_raw(order.window).map_err(|source| Error::Raster {
-        action: "read",
-        name: order.source.name.clone(),
-        source: Box::new(source),
-    })?;
+    let moments = (order.split == Split::Train).then(|| Moments::of(&patch.seen(), &patch.valid.view()));
     let image = format!("{IMAGES}/{file}");
     write(
         &out.part(&image),
-        with_validity(raw, &patch.valid),
+        with_validity(patch.raw, &patch.valid),
         &reference,
         job.format,
         &job.creation_options,
@@ -111,8 +111,7 @@ pub(crate) fn cut(
             crs: reference.crs.as_ref().map(crs_text),
             transform: reference.transform.map(seg_grid::GeoTransform::to_gdal),
         },
-        moments: (order.split == Split::Train)
-            .then(|| Moments::of(&patch.values.view(), &patch.valid.view())),
+        moments,
     })
 }
 

@@ -76,10 +76,6 @@ pub(crate) fn crs_text(crs: &Crs) -> String {
     if name.contains(':') { name } else { crs.wkt().to_owned() }
 }
 
-pub(crate) fn reading(name: &str) -> impl FnOnce(seg_grid::IoError) -> Error + '_ {
-    move |source| Error::Read { name: name.to_owned(), source }
-}
-
 /// A legend whose ids count from 0 reads the ids of a data set that counts from 1 without an error.
 fn doubt_about_ids(job: &TileJob, reader: &LabelReader, label: &LabelFile) -> Option<String> {
     (reader.is_by_id() && job.is_in_doubt()).then(|| {

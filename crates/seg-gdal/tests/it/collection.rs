@@ -1,4 +1,4 @@
-use crate::fixture::{Folder, collection, name, open};
+use crate::fixture::{Folder, assert_measured_alike, collection, name, open};
 use crate::outputs::{classes, spec, write_raster};
 use seg_gdal::{BandSelection, Content, Error, GeoRaster, GridReference, OutputFormat, Probe};
 use seg_grid::{RasterSource, Size, Window};
@@ -78,6 +78,12 @@ fn every_raster_opens_or_is_refused_by_name() {
                 let Size { width, height } = raster.profile().size;
                 let window = Window { x: width / 2, y: height / 2, width: 64, height: 64 };
                 raster.read(window).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_measured_alike(&mut raster, window);
+                // Rasters smaller than it reach into it; the corner is where collars of nodata lie.
+                assert_measured_alike(&mut raster, Window { x: 0, y: 0, ..window });
+                if let Ok(mut colors) = open(&path, BandSelection::Auto { needed: 3 }) {
+                    assert_measured_alike(&mut colors, Window { x: 0, y: 0, ..window });
+                }
             }
             Err(error) => {
                 assert_eq!(Why::of(&error), expected, "{name}: {error}");

@@ -1,7 +1,8 @@
 use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
 use gdal::{Dataset, DriverManager};
 use ndarray::Array3;
-use seg_gdal::{BandSelection, ClassEntry, GeoRaster, ReadOptions};
+use seg_gdal::{BandSelection, ClassEntry, GeoRaster, RawValues, ReadOptions};
+use seg_grid::{RasterSource as _, Window};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -62,6 +63,39 @@ pub(crate) fn open(path: &Path, bands: BandSelection) -> Result<GeoRaster, seg_g
 
 pub(crate) fn open_all(path: &Path) -> GeoRaster {
     open(path, BandSelection::All).expect("a raster")
+}
+
+/// Checks that a window read in the types on disk has the pixels that a network gets, valid in the same places.
+pub(crate) fn assert_measured_alike(raster: &mut GeoRaster, window: Window) {
+    let name = raster.profile().name.clone();
+    let (measured, patch) = (raster.read_measured(window), raster.read(window));
+    let (Some(measured), Some(patch)) = (measured.expect("pixels"), patch.expect("pixels")) else {
+        assert!(raster.read_measured(window).expect("pixels").is_none(), "{name}");
+        assert!(raster.read(window).expect("pixels").is_none(), "{name}");
+        return;
+    };
+    assert_eq!(measured.valid, patch.valid, "{name}");
+    let seen = measured.seen();
+    assert_eq!(seen.len(), patch.values.dim().0, "{name}");
+    for (values, plane) in seen.into_iter().zip(patch.values.outer_iter()) {
+        let of_valid = plane.iter().zip(&patch.valid).filter(|(_, valid)| **valid).map(|(&value, _)| value);
+        assert_eq!(floats(&values.select(&patch.valid.view())), of_valid.collect::<Vec<_>>(), "{name}");
+    }
+}
+
+fn floats(values: &RawValues) -> Vec<f32> {
+    match values {
+        RawValues::UInt8(v) => v.iter().map(|&v| v.into()).collect(),
+        RawValues::Int8(v) => v.iter().map(|&v| v.into()).collect(),
+        RawValues::UInt16(v) => v.iter().map(|&v| v.into()).collect(),
+        RawValues::Int16(v) => v.iter().map(|&v| v.into()).collect(),
+        RawValues::UInt32(v) => v.iter().map(|&v| v as f32).collect(),
+        RawValues::Int32(v) => v.iter().map(|&v| v as f32).collect(),
+        RawValues::UInt64(v) => v.iter().map(|&v| v as f32).collect(),
+        RawValues::Int64(v) => v.iter().map(|&v| v as f32).collect(),
+        RawValues::Float32(v) => v.clone(),
+        RawValues::Float64(v) => v.iter().map(|&v| v as f32).collect(),
+    }
 }
 
 /// The shared collection, empty where it is not at hand.

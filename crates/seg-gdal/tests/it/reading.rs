@@ -1,4 +1,4 @@
-use crate::fixture::{CLASSES, Folder, HALF_METER, geotiff, open, open_all};
+use crate::fixture::{CLASSES, Folder, HALF_METER, assert_measured_alike, geotiff, open, open_all};
 use gdal::Metadata as _;
 use gdal::raster::{Buffer, ColorEntry, ColorInterpretation, ColorTable};
 use ndarray::{Array3, s};
@@ -21,6 +21,7 @@ fn numbers(bands: &[usize]) -> BandSelection {
 fn validity(path: &Path, bands: BandSelection) -> Vec<u8> {
     let mut raster = open(path, bands).expect("a raster");
     let whole = Window::whole(raster.profile().size);
+    assert_measured_alike(&mut raster, whole);
     let masks = raster.read_validity(whole).expect("masks");
     if let Some(patch) = raster.read(whole).expect("pixels") {
         assert_eq!(patch.valid, masks, "both ways to the mask agree");
@@ -45,6 +46,7 @@ proptest! {
         geotiff(&path, &values, options, |_| {});
         let mut raster = open_all(&path);
         let window = Window { x, y, width: w, height: h };
+        assert_measured_alike(&mut raster, window);
         let raw = raster.read_raw(window).expect("pixels");
         let inside = window.clip(Size { width, height });
         match (raster.read(window).expect("pixels"), inside) {
