@@ -1,0 +1,104 @@
+"""A command of the program as an algorithm of Processing."""
+
+import html
+import shlex
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingOutputHtml,
+    QgsProcessingOutputString,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterString,
+)
+
+from . import child
+from .dialog import Dialog
+
+GROUPS = {'classes': 'Classes', 'training': 'Training and testing', 'networks': 'Networks'}
+EXTRA, RESULT, REPORT = 'EXTRA', 'RESULT', 'REPORT'
+
+
+class RsSegAlgorithm(QgsProcessingAlgorithm):
+    """One command."""
+
+    def __init__(self, program, command):
+        super().__init__()
+        self._program = program
+        self._command = command
+        self._dialog = None
+        self._inputs = []
+        self._source = ''
+
+    def createInstance(self):
+        return RsSegAlgorithm(self._program, self._command)
+
+    def name(self):
+        return self._command['name'].replace(' ', '')
+
+    def displayName(self):
+        return self._command.get('title') or self._command['about'].splitlines()[0]
+
+    def group(self):
+        return GROUPS.get(self.groupId(), self.groupId().capitalize())
+
+    def groupId(self):
+        return self._command.get('group') or 'classes'
+
+    def icon(self):
+        return self.provider().icon()
+
+    def svgIconPath(self):
+        return self.provider().svgIconPath()
+
+    def tags(self):
+        return ['rs-seg', 'segmentation', 'classification', 'land cover', 'deep learning', self._command['name']]
+
+    def shortDescription(self):
+        return self._command['about']
+
+    def shortHelpString(self):
+        paragraphs = (self._command.get('details') or self._command['about']).split('\n\n')
+        text = ''.join('<p>{}</p>'.format(html.escape(paragraph)) for paragraph in paragraphs)
+        # What few need tells its help where the mouse rests on it.
+        for field in (field for field in self._fields() if field.basic):
+            text += '<p><b>{}</b><br>{}</p>'.format(html.escape(field.label()), field.help_as_html())
+        return text
+
+    def _fields(self):
+        return self._dialog.fields if self._dialog else []
+
+    def canExecute(self):
+        return not self._program.problem, self._program.problem
+
+    def initAlgorithm(self, configuration=None):
+        self._dialog = Dialog(self._command, self._program)
+        for field in self._dialog.fields:
+            self.addParameter(field.definition())
+        extra = QgsProcessingParameterString(EXTRA, 'More arguments for the command line', '', False, True)
+        extra.setFlags(extra.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
+        self.addParameter(extra)
+        if not self._dialog.outputs:
+            self.addOutput(QgsProcessingOutputString(RESULT, 'What rs-seg printed'))
+        if self._dialog.has_report:
+            self.addOutput(QgsProcessingOutputHtml(REPORT, 'Report'))
+
+    def prepareAlgorithm(self, parameters, context, feedback):
+        """Looks up layers, in the thread of their project."""
+        if self._program.problem:
+            raise QgsProcessingException(self._program.problem)
+        self._inputs = [field.words(self, parameters, context, feedback) for field in self._dialog.inputs]
+        self._source = self._dialog.source(self, parameters, context)
+        return True
+
+    def processAlgorithm(self, parameters, context, feedback):
+        """Runs the command."""
+        dialog = self._dialog
+        paths = [field.path(self, parameters, context) for field in dialog.outputs]
+        extra = shlex.split(self.parameterAsString(parameters, EXTRA, context))
+        arguments = dialog.command_line(self._inputs, paths, extra)
+        result = child.run(self._program.path, arguments, feedback)
+        results = dialog.results(paths, result, self._source, context)
+        if not dialog.outputs:
+            results[RESULT] = result.text
+        return results
