@@ -29,6 +29,7 @@ class RsSegAlgorithm(QgsProcessingAlgorithm):
         self._dialog = None
         self._inputs = []
         self._source = ''
+        self._refused = None
 
     def createInstance(self):
         return RsSegAlgorithm(self._program, self._command)
@@ -85,14 +86,21 @@ class RsSegAlgorithm(QgsProcessingAlgorithm):
 
     def prepareAlgorithm(self, parameters, context, feedback):
         """Looks up layers, in the thread of their project."""
-        if self._program.problem:
-            raise QgsProcessingException(self._program.problem)
-        self._inputs = [field.words(self, parameters, context, feedback) for field in self._dialog.inputs]
-        self._source = self._dialog.source(self, parameters, context)
+        try:
+            if self._program.problem:
+                raise QgsProcessingException(self._program.problem)
+            self._inputs = [field.words(self, parameters, context, feedback) for field in self._dialog.inputs]
+            self._source = self._dialog.source(self, parameters, context)
+            self._refused = None
+        except QgsProcessingException as refused:
+            # Callers get the words of an exception only where it comes out of the run itself.
+            self._refused = refused
         return True
 
     def processAlgorithm(self, parameters, context, feedback):
         """Runs the command."""
+        if self._refused:
+            raise self._refused
         dialog = self._dialog
         paths = [field.path(self, parameters, context) for field in dialog.outputs]
         extra = shlex.split(self.parameterAsString(parameters, EXTRA, context))

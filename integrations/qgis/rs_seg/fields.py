@@ -10,6 +10,7 @@ import re
 
 from qgis.core import (
     QgsProcessing,
+    QgsProcessingException,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterCrs,
     QgsProcessingParameterDefinition,
@@ -82,6 +83,12 @@ class Field:
     def words(self, algorithm, parameters, context, feedback):
         """What is added to the command line."""
         return [self._word(value) for value in self._values(algorithm, parameters, context, feedback)]
+
+    def _text(self, algorithm, parameters, context):
+        """Its value as text; qgis_process makes a list of what is given more than once."""
+        if isinstance(parameters.get(self.name), (list, tuple)):
+            raise QgsProcessingException('{} was given more than once.'.format(self.name))
+        return algorithm.parameterAsString(parameters, self.name, context).strip()
 
     def _word(self, value):
         return '{}={}'.format(self.flag, value) if self.flag else value
@@ -173,13 +180,13 @@ class TextField(Field):
             self.name, self.label(), default, self.described['multiple'], optional)
 
     def _values(self, algorithm, parameters, context, feedback):
-        text = algorithm.parameterAsString(parameters, self.name, context).strip()
-        if not text or text == self.described['default']:
-            return []
         if not self.described['multiple']:
-            return [text]
+            text = self._text(algorithm, parameters, context)
+            return [text] if text and text != self.described['default'] else []
+        given = parameters.get(self.name)
+        text = '\n'.join(given) if isinstance(given, (list, tuple)) else self._text(algorithm, parameters, context)
         parts = re.split(r'[\n|]' if self.described['type'] == 'key-value' else r'\n', text)
-        return [part.strip() for part in parts if part.strip()]
+        return [part.strip() for part in parts if part.strip() and text != self.described['default']]
 
 
 class CrsField(Field):
@@ -232,7 +239,7 @@ class FileField(Field):
         return definition
 
     def _values(self, algorithm, parameters, context, feedback):
-        value = algorithm.parameterAsFile(parameters, self.name, context)
+        value = self._text(algorithm, parameters, context)
         return [value] if value and value != self.described['default'] else []
 
 

@@ -61,6 +61,9 @@ class FolderOutput(OutputField):
 class LayerOutput(OutputField):
     """A layer."""
 
+    # What is in it, where that is always the same.
+    what = None
+
     def path(self, algorithm, parameters, context):
         return algorithm.parameterAsOutputLayer(parameters, self.name, context)
 
@@ -69,7 +72,7 @@ class LayerOutput(OutputField):
         if context.willLoadLayerOnCompletion(path):
             details = context.layerToLoadOnCompletionDetails(path)
             own = details.name in ('', self.label(), self.name)
-            details.setPostProcessor(NameAndStyle(names.of(path) if own else '', path))
+            details.setPostProcessor(NameAndStyle(names.of(path, self.what) if own else '', path))
 
 
 class RasterOutput(LayerOutput):
@@ -83,6 +86,8 @@ class RasterOutput(LayerOutput):
 class PolygonsOutput(LayerOutput):
     """Polygons."""
 
+    what = 'polygons'
+
     def _definition(self):
         return QgsProcessingParameterVectorDestination(
             self.name, self.label(), QgsProcessing.TypeVectorPolygon, None, self.optional, not self.optional)
@@ -93,13 +98,14 @@ class Names:
 
     def __init__(self, outputs, source):
         self._outputs = outputs
-        self._source = source
+        # Of layers that have such a name already.
+        self._source = source.split(': ')[-1]
 
-    def of(self, path):
+    def of(self, path, what=None):
         """Of the layer of a file."""
-        same = [what for what, other in self._outputs.items()
+        same = [word for word, other in self._outputs.items()
                 if isinstance(other, str) and os.path.realpath(other) == os.path.realpath(path)]
-        what = same[0] if same else os.path.splitext(os.path.basename(path))[0]
+        what = what or (same + [os.path.splitext(os.path.basename(path))[0]])[0]
         what = what[:1].upper() + what[1:]
         return '{}: {}'.format(what, self._source) if self._source else what
 

@@ -1,0 +1,96 @@
+"""Results in the project: their names, their styles, and the colors in the rendered map."""
+
+import os
+import unittest
+
+import harness
+from harness import CLASSES, NETWORK, PROGRAM, QUARTERS, STAND_IN
+
+
+class Rendering(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.provider = harness.qgis()
+
+    def tearDown(self):
+        from qgis.core import QgsProject
+
+        QgsProject.instance().clear()
+
+    def load(self, name='', **more):
+        """Runs infer and loads its results into the project as Processing does; by the name of the result."""
+        from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingOutputLayerDefinition, QgsProject
+        from processing.gui.Postprocessing import handleAlgorithmResults
+
+        project, context, feedback = QgsProject.instance(), QgsProcessingContext(), harness.feedback()
+        context.setProject(project)
+        algorithm = QgsApplication.processingRegistry().createAlgorithmById('rsseg:infer')
+        values = {'INPUT': harness.scene('Straße 1.tif'), 'MODEL': NETWORK, 'BANDS': '1,2,3,4', 'OUTPUT': 'out ä.tif'}
+        for output in ('OUTPUT', 'POLYGONS', 'CONFIDENCE'):
+            if output in dict(values, **more):
+                path = os.path.join(harness.folder(), dict(values, **more)[output])
+                more[output] = QgsProcessingOutputLayerDefinition(path, project)
+                more[output].destinationName = name
+        results, done = algorithm.run(dict(values, **more), context, feedback)
+        self.assertTrue(done, feedback.errors)
+        self.assertTrue(handleAlgorithmResults(algorithm, context, feedback))
+        self.assertEqual(feedback.errors, [])
+        return {os.path.realpath(layer.source().split('|')[0]): layer for layer in project.mapLayers().values()}, results
+
+    def test_classes_have_name_legend_and_colors(self):
+        layers, results = self.load(CONFIDENCE='confidence.tif')
+        classes = layers[os.path.realpath(results['OUTPUT'])]
+        self.assertEqual(classes.name(), 'Classes: Straße 1')
+        self.assertEqual(layers[os.path.realpath(results['CONFIDENCE'])].name(), 'Confidence: Straße 1')
+        self.assertEqual(classes.renderer().type(), 'paletted')
+        shown = {entry.label: entry.color.name() for entry in classes.renderer().classes()}
+        self.assertEqual(len(shown), CLASSES, 'the real classes and no others')
+        for name, color, _ in QUARTERS:
+            self.assertEqual(shown[name], color)
+        picture = os.path.join(harness.folder(), 'classes.png')
+        color = harness.render([classes], picture)
+        for x, y, expected in harness.centers():
+            self.assertEqual(color(x, y), expected)
+
+    def test_the_renderer_is_seen_to_be_wrong_without_a_style(self):
+        """That the colors above come from the style, and that a wrong one would be seen."""
+        from qgis.core import QgsRasterLayer, QgsSingleBandGrayRenderer
+
+        layers, results = self.load()
+        gray = QgsRasterLayer(results['OUTPUT'], 'gray')
+        gray.setRenderer(QgsSingleBandGrayRenderer(gray.dataProvider(), 1))
+        color = harness.render([gray], os.path.join(harness.folder(), 'gray.png'))
+        self.assertTrue(any(color(x, y) != expected for x, y, expected in harness.centers()))
+
+    def test_a_name_that_the_user_gave_stays(self):
+        layers, results = self.load(name='Mine')
+        self.assertEqual(layers[os.path.realpath(results['OUTPUT'])].name(), 'Mine')
+
+    def test_what_was_not_measured_is_not_drawn(self):
+        left, top = harness.LEFT, harness.TOP
+        layers, results = self.load(EXTENT='{},{},{},{} [EPSG:32632]'.format(left, left + 24, top - 24, top))
+        classes = layers[os.path.realpath(results['OUTPUT'])]
+        color = harness.render([classes], os.path.join(harness.folder(), 'part.png'))
+        (x, y, expected), *others = harness.centers()
+        self.assertEqual(color(x, y), expected)
+        self.assertEqual({color(x, y) for x, y, _ in others}, {'#ff00ff'})
+
+    def test_polygons_have_name_legend_and_colors(self):
+        own = harness.has_flag('infer', 'vector')
+        if not own:
+            print('(by a stand-in for infer --vector) ', end='', flush=True)
+            os.environ.update(RS_SEG=STAND_IN, STAND_IN_FOR=PROGRAM)
+            self.addCleanup(self.provider.refreshAlgorithms)
+            self.addCleanup(os.environ.update, RS_SEG=PROGRAM)
+            self.provider.refreshAlgorithms()
+        layers, results = self.load(POLYGONS='polygons ö.gpkg')
+        polygons = layers[os.path.realpath(results['POLYGONS'])]
+        self.assertEqual(polygons.name(), 'Polygons: Straße 1')
+        self.assertEqual(polygons.renderer().type(), 'categorizedSymbol')
+        shown = {category.label(): category.symbol().color().name() for category in polygons.renderer().categories()}
+        for name, color, _ in QUARTERS:
+            self.assertEqual(shown[name], color)
+        color = harness.render([polygons], os.path.join(harness.folder(), 'polygons.png'))
+        for x, y, expected in harness.centers():
+            self.assertEqual(color(x, y), expected)
