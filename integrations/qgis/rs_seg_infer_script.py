@@ -25,6 +25,7 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
+    QgsVectorLayer,
 )
 
 NAME_AND_STYLE = []
@@ -122,7 +123,9 @@ class NameAndStyle(QgsProcessingLayerPostProcessorInterface):
         layer.setName(self.name)
         if os.path.isfile(self.style):
             layer.loadNamedStyle(self.style)
-            layer.triggerRepaint()
+        elif isinstance(layer, QgsVectorLayer):
+            layer.loadDefaultStyle()
+        layer.triggerRepaint()
 
 
 def program():

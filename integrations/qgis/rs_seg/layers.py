@@ -85,4 +85,7 @@ class NameAndStyle(QgsProcessingLayerPostProcessorInterface):
             message, loaded = layer.loadNamedStyle(self._style)
             if not loaded:
                 feedback.reportError('The style {} cannot be used: {}'.format(self._style, message))
-            layer.triggerRepaint()
+        elif isinstance(layer, QgsVectorLayer):
+            # That of the file itself, such as a GeoPackage's `layer_styles`: Processing loads layers without it.
+            layer.loadDefaultStyle()
+        layer.triggerRepaint()
