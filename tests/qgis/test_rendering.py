@@ -18,21 +18,27 @@ class Rendering(unittest.TestCase):
 
         QgsProject.instance().clear()
 
-    def load(self, name='', **more):
-        """Runs infer and loads its results into the project as Processing does; by the name of the result."""
-        from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingOutputLayerDefinition, QgsProject
+    def load(self, name='', algorithm=None, **more):
+        """Runs infer and loads its results into the project."""
+        from qgis.core import QgsApplication
+
+        algorithm = algorithm or QgsApplication.processingRegistry().createAlgorithmById('rsseg:infer')
+        values = {'INPUT': harness.scene('Straße 1.tif'), 'MODEL': NETWORK, 'BANDS': '1,2,3,4', 'OUTPUT': 'out ä.tif'}
+        return self.load_results(algorithm, name, dict(values, **more))
+
+    def load_results(self, algorithm, name, values):
+        """Runs an algorithm and loads its results as Processing does; the layers by their files, and the results."""
+        from qgis.core import QgsProcessingContext, QgsProcessingOutputLayerDefinition, QgsProject
         from processing.gui.Postprocessing import handleAlgorithmResults
 
         project, context, feedback = QgsProject.instance(), QgsProcessingContext(), harness.feedback()
         context.setProject(project)
-        algorithm = QgsApplication.processingRegistry().createAlgorithmById('rsseg:infer')
-        values = {'INPUT': harness.scene('Straße 1.tif'), 'MODEL': NETWORK, 'BANDS': '1,2,3,4', 'OUTPUT': 'out ä.tif'}
         for output in ('OUTPUT', 'POLYGONS', 'CONFIDENCE'):
-            if output in dict(values, **more):
-                path = os.path.join(harness.folder(), dict(values, **more)[output])
-                more[output] = QgsProcessingOutputLayerDefinition(path, project)
-                more[output].destinationName = name
-        results, done = algorithm.run(dict(values, **more), context, feedback)
+            if output in values:
+                path = os.path.join(harness.folder(), values[output])
+                values[output] = QgsProcessingOutputLayerDefinition(path, project)
+                values[output].destinationName = name
+        results, done = algorithm.run(values, context, feedback)
         self.assertTrue(done, feedback.errors)
         self.assertTrue(handleAlgorithmResults(algorithm, context, feedback))
         self.assertEqual(feedback.errors, [])
@@ -85,12 +91,37 @@ class Rendering(unittest.TestCase):
             self.addCleanup(os.environ.update, RS_SEG=PROGRAM)
             self.provider.refreshAlgorithms()
         layers, results = self.load(POLYGONS='polygons ö.gpkg')
-        polygons = layers[os.path.realpath(results['POLYGONS'])]
-        self.assertEqual(polygons.name(), 'Polygons: Straße 1')
+        self.check_polygons(layers[os.path.realpath(results['POLYGONS'])], 'Polygons: Straße 1')
+
+    def test_polygons_of_a_class_raster_have_them_too(self):
+        from qgis.core import QgsApplication
+
+        vectorize = QgsApplication.processingRegistry().createAlgorithmById('rsseg:vectorize')
+        if vectorize is None:
+            self.skipTest('the program has no command vectorize')
+        layers, results = self.load()
+        classes = layers[os.path.realpath(results['OUTPUT'])]
+        layers, results = self.load_results(vectorize, '', {'INPUT': classes, 'OUTPUT': 'polygons.gpkg', 'SIMPLIFY': '2px'})
+        self.check_polygons(layers[os.path.realpath(results['OUTPUT'])], 'Polygons: Straße 1')
+
+    def check_polygons(self, polygons, name):
+        self.assertEqual(polygons.name(), name)
         self.assertEqual(polygons.renderer().type(), 'categorizedSymbol')
         shown = {category.label(): category.symbol().color().name() for category in polygons.renderer().categories()}
-        for name, color, _ in QUARTERS:
-            self.assertEqual(shown[name], color)
+        for what, color, _ in QUARTERS:
+            self.assertEqual(shown[what], color)
         color = harness.render([polygons], os.path.join(harness.folder(), 'polygons.png'))
+        for x, y, expected in harness.centers():
+            self.assertEqual(color(x, y), expected)
+
+    def test_the_script_names_and_styles_them_as_well(self):
+        from processing.script import ScriptUtils
+
+        path = os.path.join(harness.ROOT, 'integrations', 'qgis', 'rs_seg_infer_script.py')
+        script = ScriptUtils.loadAlgorithm('rs_seg_infer_script', path).create()
+        layers, results = self.load(algorithm=script)
+        classes = layers[os.path.realpath(results['OUTPUT'])]
+        self.assertEqual(classes.name(), 'Classes: Straße 1')
+        color = harness.render([classes], os.path.join(harness.folder(), 'by-script.png'))
         for x, y, expected in harness.centers():
             self.assertEqual(color(x, y), expected)

@@ -170,17 +170,22 @@ class ChoiceField(Field):
 class TextField(Field):
     """Text; where the program takes several, one a line, and settings also with | between as elsewhere in QGIS."""
 
+    @property
+    def several(self):
+        """Whether there is more than one; lists with commas are one text."""
+        return self.described['multiple'] and ',' not in (self.described.get('value_name') or '')
+
     def label(self):
-        return super().label() + (' (one a line)' if self.described['multiple'] else '')
+        return super().label() + (' (one a line)' if self.several else '')
 
     def _definition(self):
         default = self.described['default']
         optional = self.optional or default is not None
         return QgsProcessingParameterString(
-            self.name, self.label(), default, self.described['multiple'], optional)
+            self.name, self.label(), default, self.several, optional)
 
     def _values(self, algorithm, parameters, context, feedback):
-        if not self.described['multiple']:
+        if not self.several:
             text = self._text(algorithm, parameters, context)
             return [text] if text and text != self.described['default'] else []
         given = parameters.get(self.name)
