@@ -5,7 +5,7 @@ import traceback
 
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QLineEdit
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import QgsProject, QgsRasterLayer
 from qgis.utils import iface
 
 SCENE, MODEL, PICTURES = (os.environ[name] for name in ('SCENE', 'MODEL', 'PICTURES'))
@@ -63,8 +63,9 @@ def show_the_dialog():
 @step(15000)
 def show_the_result():
     STEPS.dialog.close()
-    layers = QgsProject.instance().mapLayers().values()
-    print(sorted(layer.name() for layer in layers))
+    classes, = QgsProject.instance().mapLayersByName('Classes: haiti')
+    tree = QgsProject.instance().layerTreeRoot()
+    tree.findLayer(classes.id()).setExpanded(True)
 
 
 @step(4000)
