@@ -55,12 +55,6 @@ def description():
     return json.loads(subprocess.check_output([PROGRAM, 'describe', '--json']).decode())
 
 
-def has_flag(command, name):
-    """Whether the program has a flag."""
-    commands = {one['name']: one for one in description()['commands']}
-    return any(parameter['name'] == name for parameter in commands.get(command, {}).get('parameters', []))
-
-
 def scene(name='scene.tif', where=None):
     """A raster of four quarters in a folder of its own."""
     import numpy

@@ -31,13 +31,15 @@ class QgisProcess(unittest.TestCase):
             assertion = self.assertNotIn if command['group'] == 'program' else self.assertIn
             assertion(name, listed)
 
-    def test_a_run_writes_classes_and_style_and_tells_progress(self):
+    def test_a_run_writes_classes_polygons_and_style_and_tells_progress(self):
         source = harness.scene('scène ü.tif')
         out = os.path.join(harness.folder(), 'klassen ä ö.tif')
-        done = self.profile.run(*infer(source, out), check=True)
+        polygons = os.path.join(os.path.dirname(out), 'flächen.gpkg')
+        done = self.profile.run(*infer(source, out, POLYGONS=polygons), check=True)
         self.assertEqual(sorted(os.listdir(os.path.dirname(out))), [
-            'klassen ä ö.qml', 'klassen ä ö.tif', 'klassen ä ö.tif.aux.xml', 'klassen ä ö.tif.json'])
+            'flächen.gpkg', 'klassen ä ö.qml', 'klassen ä ö.tif', 'klassen ä ö.tif.aux.xml', 'klassen ä ö.tif.json'])
         self.assertIn('100 - done', done.out)
+        self.assertIn('POLYGONS:\t' + polygons, done.out)
         self.assertIn('OUTPUT:\t' + out, done.out)
         self.assertIn('vegetation', done.out, 'the table of classes is told')
 

@@ -4,7 +4,7 @@ import os
 import unittest
 
 import harness
-from harness import CLASSES, NETWORK, PROGRAM, QUARTERS, STAND_IN
+from harness import CLASSES, NETWORK, QUARTERS
 
 
 class Rendering(unittest.TestCase):
@@ -83,13 +83,6 @@ class Rendering(unittest.TestCase):
         self.assertEqual({color(x, y) for x, y, _ in others}, {'#ff00ff'})
 
     def test_polygons_have_name_legend_and_colors(self):
-        own = harness.has_flag('infer', 'vector')
-        if not own:
-            print('(by a stand-in for infer --vector) ', end='', flush=True)
-            os.environ.update(RS_SEG=STAND_IN, STAND_IN_FOR=PROGRAM)
-            self.addCleanup(self.provider.refreshAlgorithms)
-            self.addCleanup(os.environ.update, RS_SEG=PROGRAM)
-            self.provider.refreshAlgorithms()
         layers, results = self.load(POLYGONS='polygons ö.gpkg')
         self.check_polygons(layers[os.path.realpath(results['POLYGONS'])], 'Polygons: Straße 1')
 
@@ -97,8 +90,6 @@ class Rendering(unittest.TestCase):
         from qgis.core import QgsApplication
 
         vectorize = QgsApplication.processingRegistry().createAlgorithmById('rsseg:vectorize')
-        if vectorize is None:
-            self.skipTest('the program has no command vectorize')
         layers, results = self.load()
         classes = layers[os.path.realpath(results['OUTPUT'])]
         layers, results = self.load_results(vectorize, '', {'INPUT': classes, 'OUTPUT': 'polygons.gpkg', 'SIMPLIFY': '2px'})
@@ -119,7 +110,8 @@ class Rendering(unittest.TestCase):
 
         path = os.path.join(harness.ROOT, 'integrations', 'qgis', 'rs_seg_infer_script.py')
         script = ScriptUtils.loadAlgorithm('rs_seg_infer_script', path).create()
-        layers, results = self.load(algorithm=script)
+        layers, results = self.load(algorithm=script, POLYGONS='polygons.gpkg')
+        self.check_polygons(layers[os.path.realpath(results['POLYGONS'])], 'Polygons: Straße 1')
         classes = layers[os.path.realpath(results['OUTPUT'])]
         self.assertEqual(classes.name(), 'Classes: Straße 1')
         color = harness.render([classes], os.path.join(harness.folder(), 'by-script.png'))
