@@ -2,7 +2,7 @@
 """Stands in for the program where a test needs one that differs from the one that was built.
 
 It hands everything on to the program that STAND_IN_FOR names, but
-  describe: adds the flag `--coming-soon` to infer, so that a test sees what becomes of flags to come
+  describe: says that its version is STAND_IN_VERSION, if that is set, and that infer has the flag `--coming-soon`
   infer --coming-soon: writes a file of that name beside the output
   infer --bands=CRASH: is ended by a signal
 """
@@ -26,6 +26,7 @@ def describe(arguments):
     described = json.loads(subprocess.check_output([PROGRAM] + arguments).decode())
     infer = [command for command in described['commands'] if command['name'] == 'infer'][0]
     infer['parameters'].append(COMING)
+    described['version'] = os.environ.get('STAND_IN_VERSION', described['version'])
     print(json.dumps(described))
     return 0
 

@@ -110,10 +110,14 @@ class QgisProcess(unittest.TestCase):
         self.assertIn('segmenter', done.out)
         self.assertTrue(os.path.isfile(out))
 
-    def test_a_program_that_is_another_is_refused(self):
+    def test_a_program_that_is_another_or_too_old_is_refused(self):
         failed = self.profile.run(*infer(harness.scene(), '/nowhere.tif'), RS_SEG='/bin/true')
         self.assertEqual(failed.returncode, 1)
         self.assertIn('is it rs-seg?', failed.err)
+        older = {'RS_SEG': STAND_IN, 'STAND_IN_FOR': PROGRAM, 'STAND_IN_VERSION': '0.0.9'}
+        failed = harness.Profile().install().run(*infer(harness.scene(), '/nowhere.tif'), **older)
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn('is rs-seg 0.0.9; this plugin needs 0.1 or newer', failed.err)
 
     def test_a_flag_to_come_is_a_parameter_without_a_change_of_the_plugin(self):
         changes = {'RS_SEG': STAND_IN, 'STAND_IN_FOR': PROGRAM}

@@ -86,6 +86,9 @@ class _Listener:
         if handle:
             handle(event)
 
+    def _on_start(self, event):
+        self.feedback.pushInfo('rs-seg {}'.format(event.get('version', '')))
+
     def _on_progress(self, event):
         # Each text is a line of the log, so only stages are told.
         if event.get('stage') != self._stage:

@@ -106,7 +106,7 @@ class Names:
         same = [word for word, other in self._outputs.items()
                 if isinstance(other, str) and os.path.realpath(other) == os.path.realpath(path)]
         what = what or (same + [os.path.splitext(os.path.basename(path))[0]])[0]
-        what = what[:1].upper() + what[1:]
+        what = (what[:1].upper() + what[1:]).replace('_', ' ')
         return '{}: {}'.format(what, self._source) if self._source else what
 
 
