@@ -4,7 +4,7 @@ import os
 import traceback
 
 from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QLineEdit
+from qgis.PyQt.QtWidgets import QDockWidget, QLineEdit
 from qgis.core import QgsProject, QgsRasterLayer
 from qgis.utils import iface
 

@@ -4,6 +4,7 @@
 It hands everything on to the program that STAND_IN_FOR names, but
   describe: says that its version is STAND_IN_VERSION, if that is set, and that infer has the flag `--coming-soon`
   infer --coming-soon: writes a file of that name beside the output
+  writes the name of each command into the file STAND_IN_LOG, if that is set
   infer --bands=CRASH: is ended by a signal
 """
 
@@ -32,6 +33,9 @@ def describe(arguments):
 
 
 def main(arguments):
+    if 'STAND_IN_LOG' in os.environ:
+        with open(os.environ['STAND_IN_LOG'], 'a') as log:
+            log.write(arguments[0] + ' ')
     if arguments[:1] == ['describe']:
         return describe(arguments)
     if '--bands=CRASH' in arguments:

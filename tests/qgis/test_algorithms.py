@@ -1,7 +1,6 @@
 """The algorithms inside of QGIS: what they say, how they are canceled, and what they put into the project."""
 
 import os
-import threading
 import time
 import unittest
 
@@ -78,6 +77,11 @@ class Algorithms(unittest.TestCase):
         feedback = harness.feedback()
         self.infer(feedback=feedback, MODEL='default', BANDS='4,4,4')
         self.assertTrue(feedback.warnings)
+
+    def test_what_is_no_parameter_is_told(self):
+        feedback = harness.feedback()
+        self.infer(feedback=feedback, POLYGON='x.gpkg')
+        self.assertIn('POLYGON is no parameter of rsseg:infer.', feedback.warnings)
 
     def test_a_failure_is_an_exception_with_its_hint(self):
         from qgis.core import QgsProcessingException
@@ -244,10 +248,12 @@ class Algorithms(unittest.TestCase):
             classes = file.read()
         with open(legend, 'w', encoding='utf-8') as file:
             file.write(classes[classes.index('[[class]]'):])
-        chips = self.run_it('tile', INPUT=source, LABELS=truth, LEGEND=legend, SIZE=32, OVERLAP=0, OUTPUT='TEMPORARY_OUTPUT')
+        chips = self.run_it(
+            'tile', INPUT=source, LABELS=truth, LEGEND=legend, SIZE=32, OVERLAP=0, OUTPUT='TEMPORARY_OUTPUT')
         self.assertTrue(os.path.isfile(os.path.join(chips['OUTPUT'], 'manifest.jsonl')))
         feedback = harness.feedback()
-        report = self.run_it('eval', feedback=feedback, PRED=[truth], TRUTH=[truth], LEGEND=legend, OUTPUT='TEMPORARY_OUTPUT')
+        report = self.run_it(
+            'eval', feedback=feedback, PRED=[truth], TRUTH=[truth], LEGEND=legend, OUTPUT='TEMPORARY_OUTPUT')
         self.assertIn('1.0000', '\n'.join(feedback.texts))
         self.assertIn('report.json', os.listdir(report['OUTPUT']))
         page = os.path.join(report['OUTPUT'], 'report.html')

@@ -79,7 +79,8 @@ class QgisProcess(unittest.TestCase):
         failed = self.profile.run(*infer(harness.scene(), out), 'BANDS=4,3,2,1')
         self.assertEqual(failed.returncode, 1)
         self.assertIn('BANDS was given more than once', failed.err)
-        done = self.profile.run(*infer(harness.scene(), out), 'CO=COMPRESS=LZW', 'CO=BLOCKXSIZE=64|BLOCKYSIZE=64', check=True)
+        options = ('CO=COMPRESS=LZW', 'CO=BLOCKXSIZE=64|BLOCKYSIZE=64')
+        done = self.profile.run(*infer(harness.scene(), out), *options, check=True)
         self.assertIn('--co=COMPRESS=LZW --co=BLOCKXSIZE=64 --co=BLOCKYSIZE=64', done.out)
 
     def test_without_a_program_everything_is_listed_and_says_what_is_missing(self):
@@ -104,7 +105,9 @@ class QgisProcess(unittest.TestCase):
         link = os.path.join(where, 'segmenter ä')
         os.symlink(PROGRAM, link)
         with open(os.path.join(profile.profile, 'QGIS', 'QGIS3.ini'), 'a', encoding='utf-8') as file:
-            file.write('\n[Processing]\nConfiguration\\RSSEG_PROGRAM={}\n'.format(link.replace('ä', '\\xe4').replace('–', '\\x2013')))
+            # As Qt writes letters beyond ASCII.
+            name = link.replace('ä', '\\xe4').replace('–', '\\x2013')
+            file.write('\n[Processing]\nConfiguration\\RSSEG_PROGRAM={}\n'.format(name))
         out = os.path.join(where, 'by-setting.tif')
         done = profile.run(*infer(harness.scene(), out), RS_SEG=None, PATH='/usr/bin:/bin', check=True)
         self.assertIn('segmenter', done.out)
@@ -127,6 +130,20 @@ class QgisProcess(unittest.TestCase):
         self.profile.run(*infer(harness.scene(), out, COMING_SOON=7), check=True, **changes)
         with open(out + '.coming') as file:
             self.assertEqual(file.read(), '--coming-soon=7')
+
+    def test_the_program_is_asked_once_and_not_at_every_start(self):
+        log = os.path.join(harness.folder(), 'log')
+        changes = {'RS_SEG': STAND_IN, 'STAND_IN_FOR': PROGRAM, 'STAND_IN_LOG': log}
+        profile = harness.Profile().install()
+        for _ in range(2):
+            profile.run('list', check=True, **changes)
+        with open(log) as file:
+            self.assertEqual(file.read(), 'describe ')
+        failed = profile.run(*infer(harness.scene(), '/nowhere.tif', DEVICE='cuda:7'), **changes)
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn('DEVICE is cuda:7, and can be auto, cpu', failed.err)
+        with open(log) as file:
+            self.assertEqual(file.read(), 'describe doctor ')
 
     def test_a_program_that_was_killed_is_told(self):
         changes = {'RS_SEG': STAND_IN, 'STAND_IN_FOR': PROGRAM}

@@ -14,6 +14,7 @@ from qgis.core import (
 
 from . import child
 from .dialog import Dialog
+from .program import ALL_DEVICES
 
 GROUPS = {'classes': 'Classes', 'training': 'Training and testing', 'networks': 'Networks'}
 EXTRA, RESULT, REPORT = 'EXTRA', 'RESULT', 'REPORT'
@@ -22,17 +23,19 @@ EXTRA, RESULT, REPORT = 'EXTRA', 'RESULT', 'REPORT'
 class RsSegAlgorithm(QgsProcessingAlgorithm):
     """One command."""
 
-    def __init__(self, program, command):
+    def __init__(self, program, command, devices=lambda: ALL_DEVICES):
         super().__init__()
         self._program = program
         self._command = command
+        self._devices = devices
         self._dialog = None
         self._inputs = []
         self._source = ''
         self._refused = None
 
     def createInstance(self):
-        return RsSegAlgorithm(self._program, self._command)
+        # Only who opens a dialog or runs something waits for the program to look for devices, not who starts QGIS.
+        return RsSegAlgorithm(self._program, self._command, self._program.devices)
 
     def name(self):
         return self._command['name'].replace(' ', '')
@@ -73,7 +76,7 @@ class RsSegAlgorithm(QgsProcessingAlgorithm):
         return not self._program.problem, self._program.problem
 
     def initAlgorithm(self, configuration=None):
-        self._dialog = Dialog(self._command, self._program)
+        self._dialog = Dialog(self._command, self._program, self._devices)
         for field in self._dialog.fields:
             self.addParameter(field.definition())
         extra = QgsProcessingParameterString(EXTRA, 'More arguments for the command line', '', False, True)
@@ -86,6 +89,10 @@ class RsSegAlgorithm(QgsProcessingAlgorithm):
 
     def prepareAlgorithm(self, parameters, context, feedback):
         """Looks up layers, in the thread of their project."""
+        for name in parameters:
+            if self.parameterDefinition(name) is None:
+                # QGIS lets such names pass in silence.
+                feedback.pushWarning('{} is no parameter of {}.'.format(name, self.id()))
         try:
             if self._program.problem:
                 raise QgsProcessingException(self._program.problem)

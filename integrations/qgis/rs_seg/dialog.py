@@ -1,7 +1,7 @@
 """Which parameters an algorithm has, and the command line of their values."""
 
 from .fields import ExtentField, FlagField, RasterField, RastersField, field_for
-from .outputs import FolderOutput, LayerOutput, Names, output_for
+from .outputs import FolderOutput, Names, output_for
 
 # What the plugin says itself, or what has no meaning here: layers instead of a list of names, results instead of a plan.
 OWN = {'json', 'progress', 'log-format', 'quiet', 'overwrite', 'list', 'dry-run', 'bbox-crs'}
@@ -12,14 +12,14 @@ OVERWRITE = '--overwrite'
 class Dialog:
     """The parameters of a command."""
 
-    def __init__(self, command, program):
+    def __init__(self, command, program, devices):
         described = {parameter['name']: parameter for parameter in command['parameters']}
         self._command = command
         self.inputs = []
         self.outputs = []
         for parameter in command['parameters']:
             if parameter['name'] not in OWN:
-                self._add(parameter, described, program)
+                self._add(parameter, described, devices)
         runs_networks = any(_content(parameter) in ('model', 'config') for parameter in command['parameters'])
         for parameter in program.description.get('global', []):
             name = parameter['name']
@@ -27,7 +27,7 @@ class Dialog:
             if name == 'overwrite' and self._writes_a_folder():
                 self.inputs.append(FlagField(parameter))
             elif name not in OWN and (name != 'device' or runs_networks):
-                self.inputs.append(field_for(parameter, program))
+                self.inputs.append(field_for(parameter, devices))
 
     @property
     def fields(self):
@@ -71,7 +71,7 @@ class Dialog:
             results.update({'REPORT': path for path in pages[:1]})
         return results
 
-    def _add(self, parameter, described, program):
+    def _add(self, parameter, described, devices):
         if parameter.get('file') and parameter['file']['direction'] == 'output':
             self.outputs.append(output_for(parameter))
         elif parameter['type'] == 'bounds' and 'bbox-crs' in described:
@@ -83,7 +83,7 @@ class Dialog:
                 more = dict(parameter, basic=False)
                 self.inputs.append(RastersField(more, 'MORE_INPUTS', 'More rasters beside the first'))
         else:
-            self.inputs.append(field_for(parameter, program))
+            self.inputs.append(field_for(parameter, devices))
 
     def _writes_a_folder(self):
         return any(isinstance(field, FolderOutput) for field in self.outputs)

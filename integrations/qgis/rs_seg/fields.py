@@ -5,7 +5,6 @@ a run, in the thread of the project; all others could be at any time.
 """
 
 import html
-import os
 import re
 
 from qgis.core import (
@@ -164,6 +163,10 @@ class ChoiceField(Field):
 
     def _values(self, algorithm, parameters, context, feedback):
         value = algorithm.parameterAsEnumString(parameters, self.name, context)
+        given = parameters.get(self.name)
+        if isinstance(given, str) and given and given != value:
+            # QGIS takes the default in place of a word that it does not know.
+            raise QgsProcessingException('{} is {}, and can be {}.'.format(self.name, given, ', '.join(self._words)))
         return [value] if value and value != self.described['default'] else []
 
 
@@ -314,7 +317,7 @@ class PolygonsField(Field):
             parameters, self.name, context, layers.VECTOR_ENDINGS, 'gpkg', feedback)]
 
 
-def field_for(described, program):
+def field_for(described, devices):
     """The field of an input or a setting."""
     kind, value_name = described['type'], described.get('value_name')
     content = (described.get('file') or {}).get('content')
@@ -334,7 +337,7 @@ def field_for(described, program):
     if kind == 'choice':
         return ChoiceField(described)
     if kind == 'device':
-        return ChoiceField(described, program.devices())
+        return ChoiceField(described, devices())
     if kind in ('integer', 'number') and not described['multiple']:
         return NumberField(described)
     if value_name == 'CRS':

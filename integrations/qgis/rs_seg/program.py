@@ -20,6 +20,8 @@ FOLDERS = ('~/.local/bin', '~/.cargo/bin', '/usr/local/bin', '/opt/rs-seg/bin')
 # Commands about the program itself: nothing for a toolbox.
 LEFT_OUT = 'program'
 SECONDS_TO_ANSWER = 30
+# What `--device` takes on one machine or another.
+ALL_DEVICES = ['auto', 'cpu'] + ['cuda:{}'.format(number) for number in range(8)]
 HOW_TO_GET_IT = (
     'Install rs-seg so that it is on PATH, or tell where it is: '
     'Settings > Options > Processing > Providers > rs-seg.'
@@ -62,7 +64,7 @@ class Program:
         return [command for command in self.description['commands'] if command.get('group') != LEFT_OUT]
 
     def devices(self):
-        """Names for `--device`, in which the ones that can be used come first; asked for once."""
+        """Names for `--device` on this machine, the ones that can be used first; the program is asked once."""
         if self._devices is None:
             self._devices = ['auto', 'cpu']
             if not self.problem:
