@@ -15,8 +15,8 @@ PLUGIN = os.path.abspath(os.environ['RS_SEG_PLUGIN'])
 STAND_IN = os.path.join(ROOT, 'tests', 'qgis', 'stand_in.py')
 # Debian 12's qgis_process hands on an option that it does not know; the program behind it works.
 QGIS_PROCESS = shutil.which('qgis_process.bin') or shutil.which('qgis_process')
-# Blanks, an umlaut and a dash.
-WORK = tempfile.mkdtemp(prefix='rs-seg qgis ä –')
+# Blanks, an umlaut and a dash; the last sign is no hexadecimal digit, which Qt's settings would take for part of it.
+WORK = tempfile.mkdtemp(prefix='rs-seg qgis ä –_')
 # A network that gives each pixel the class whose color is nearest, so that every test knows what has to come out.
 NETWORK = os.path.join(DATA, 'nearest-color.pt')
 # Quarters of the scene: class, its color in the legend, and pixels of it in red, green, blue and near infrared.
