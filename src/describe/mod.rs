@@ -38,6 +38,7 @@ pub(crate) struct CommandDescription {
 
 /// One flag or argument.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each fact in the JSON")]
 pub(crate) struct Parameter {
     /// The long flag without dashes; the name of an argument without a flag.
     pub name: String,
