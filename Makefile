@@ -19,8 +19,8 @@ bench: setup
 qgis-plugin: setup
 	scripts/qgis-plugin
 
-# The program with its libtorch, to PREFIX (/usr/local).
-install: setup
+# The program with its libtorch, to PREFIX (/usr/local); where there is a cargo it is built first.
+install:
 	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install
 
 # The same as an archive that can be unpacked anywhere, and as a Debian package.
