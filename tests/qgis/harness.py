@@ -75,6 +75,11 @@ def scene(name='scene.tif', where=None):
     return path
 
 
+def real_scene():
+    """A copy of the scene of the examples: QGIS writes statistics beside what it opens."""
+    return shutil.copy(os.path.join(DATA, 'haiti.tif'), folder())
+
+
 def tall():
     """A raster of so many rows that some are done, and stored, long before the last."""
     from osgeo import gdal

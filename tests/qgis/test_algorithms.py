@@ -12,7 +12,7 @@ ALL = '1,2,3,4'
 
 def slow(**more):
     """A run of many small tiles."""
-    return dict({'INPUT': os.path.join(harness.DATA, 'haiti.tif'), 'BANDS': '3,2,1', 'TILE': 64, 'OVERLAP': '60'}, **more)
+    return dict({'INPUT': harness.real_scene(), 'BANDS': '3,2,1', 'TILE': 64, 'OVERLAP': '60'}, **more)
 
 
 class Algorithms(unittest.TestCase):

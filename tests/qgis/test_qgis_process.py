@@ -153,7 +153,7 @@ class QgisProcess(unittest.TestCase):
 
     def test_a_killed_qgis_takes_the_program_with_it(self):
         out = os.path.join(harness.folder(), 'classes.tif')
-        arguments = infer(os.path.join(harness.DATA, 'haiti.tif'), out, TILE=32, OVERLAP=31, THREADS=1)
+        arguments = infer(harness.real_scene(), out, TILE=32, OVERLAP=31, THREADS=1)
         command = [harness.QGIS_PROCESS] + list(arguments)
         running = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.profile.environment())
