@@ -1,5 +1,5 @@
 # The few recipes; each is a script that can be run by itself.
-.PHONY: demo test lint bench setup setup-cuda gpu-check clean
+.PHONY: demo test lint bench qgis-plugin install dist deb setup setup-cuda gpu-check clean
 
 # Segments the scene that comes with rs-seg; see demo-out/ afterwards.
 demo: setup
@@ -14,6 +14,20 @@ lint: setup
 # A table of figures, and criterion's for the parts; PEERS=PYTHON has the programs to compare with. About an hour.
 bench: setup
 	scripts/bench
+
+# The plugin for "Install from ZIP" in QGIS: target/rs_seg-VERSION.zip.
+qgis-plugin: setup
+	scripts/qgis-plugin
+
+# The program with its libtorch, to PREFIX (/usr/local); where there is a cargo it is built first.
+install:
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install
+
+# The same as an archive that can be unpacked anywhere, and as a Debian package.
+dist: setup
+	scripts/dist
+deb: setup
+	scripts/dist deb
 
 # Debian packages and libtorch; does nothing where both are there.
 setup:

@@ -1,10 +1,12 @@
 //! The command line as data, read off clap's own description so that it never differs from the help.
 
+mod dialog;
 mod files;
 mod kind;
 
 use crate::cli::{ADVANCED_HEADING, Cli, GLOBAL_HEADING};
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use dialog::Group;
 use files::Files;
 use kind::Kind;
 use serde::Serialize;
@@ -25,6 +27,9 @@ pub(crate) struct Description {
 #[derive(Debug, Serialize)]
 pub(crate) struct CommandDescription {
     pub name: String,
+    /// What it does in a few words.
+    title: String,
+    group: Group,
     pub about: String,
     /// More than a line, where there is more to say.
     details: Option<String>,
@@ -33,6 +38,7 @@ pub(crate) struct CommandDescription {
 
 /// One flag or argument.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each fact in the JSON")]
 pub(crate) struct Parameter {
     /// The long flag without dashes; the name of an argument without a flag.
     pub name: String,
@@ -58,6 +64,8 @@ pub(crate) struct Parameter {
     unit: Option<&'static str>,
     /// Whether few runs need it.
     advanced: bool,
+    /// Whether a dialog shows it at once.
+    basic: bool,
 }
 
 /// One of the words that a parameter takes.
@@ -99,8 +107,11 @@ fn collect(command: &Command, path: &str, commands: &mut Vec<CommandDescription>
             continue;
         }
         let own = child.get_arguments().filter(|arg| !arg.is_global_set() && !is_built_in(arg));
+        let about = text(child.get_about()).unwrap_or_default();
         commands.push(CommandDescription {
-            about: text(child.get_about()).unwrap_or_default(),
+            title: dialog::title(&about),
+            group: dialog::group(&name),
+            about,
             details: text(child.get_long_about()),
             parameters: own.map(|arg| parameter(&name, arg)).collect(),
             name,
@@ -119,6 +130,8 @@ fn parameter(command: &str, arg: &Arg) -> Parameter {
     };
     let defaults: Vec<_> = arg.get_default_values().iter().map(|value| lossy(value)).collect();
     let choices = if Kind::of(arg) == Kind::Flag { Vec::new() } else { arg.get_possible_values() };
+    let file = files::of(command, &name);
+    let advanced = matches!(arg.get_help_heading(), Some(ADVANCED_HEADING | GLOBAL_HEADING));
     let several = arg.get_num_args().is_some_and(|range| range.max_values() > 1);
     Parameter {
         long: arg.get_long().map(str::to_owned),
@@ -136,9 +149,10 @@ fn parameter(command: &str, arg: &Arg) -> Parameter {
         required: arg.is_required_set(),
         required_unless: files::required_unless(command, &name),
         multiple: several || matches!(arg.get_action(), ArgAction::Append | ArgAction::Count),
-        file: files::of(command, &name),
+        basic: !advanced && dialog::has_room(command, &name, file),
+        file,
         unit,
-        advanced: matches!(arg.get_help_heading(), Some(ADVANCED_HEADING | GLOBAL_HEADING)),
+        advanced,
         name,
     }
 }

@@ -76,6 +76,13 @@ fn describe_tells_programs_what_they_need() {
     assert_eq!(find("co")["multiple"], true);
     assert_eq!(find("batch")["advanced"], true);
     assert_eq!(find("dry-run")["type"], "flag");
+    assert_eq!(
+        (&infer["title"], &infer["group"]),
+        (&"Segment rasters of any size".into(), &"classes".into())
+    );
+    let basic = |name: &str| find(name)["basic"] == true;
+    assert!(["input", "model", "out", "bbox", "bands"].into_iter().all(basic));
+    assert!(!["tile", "blend", "batch", "config"].into_iter().any(basic));
 }
 
 #[test]

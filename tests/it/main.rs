@@ -11,6 +11,7 @@ mod export;
 mod fetch;
 mod import;
 mod infer;
+mod install;
 mod looks;
 mod manifest;
 mod miniature;
