@@ -15,8 +15,8 @@ use anyhow::Context as _;
 use scale::Scale;
 use seg_data::{ClassFile, LegendOrigin};
 use seg_gdal::{
-    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSpec, ReviewFields, StyledClasses, VectorFormat,
-    WrittenPolygons, write_polygons,
+    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSpec, ReviewFields, StyledClasses,
+    VectorFormat, WrittenPolygons, write_polygons,
 };
 use seg_grid::Observer;
 use seg_label::{Class, Legend};

@@ -81,8 +81,8 @@ pub use raw_patch::RawPatch;
 pub use same_grid::{GridOverlap, check_same_grid, overlap_on_grid};
 pub use vector_in::{LabelSource, LabelVectors};
 pub use vector_out::{
-    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, StyledClasses, VectorFormat,
-    WrittenPolygons, write_polygons,
+    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, ReviewFields, ReviewRank,
+    StyledClasses, VectorFormat, WrittenPolygons, write_polygons,
 };
 pub use warp::Resampling;
 pub use writer::RasterWriter;

@@ -37,6 +37,15 @@ pub struct ScenePlace {
     pub y: usize,
 }
 
+/// What a part of a scene came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedPart {
+    /// What it adds to cells of the scene, by their number.
+    pub cells: Vec<(usize, ClassCounts)>,
+    /// The truth that it was counted by, with its margin.
+    pub truth: Array2<u8>,
+}
+
 /// What maps come to, to be added up over windows and scenes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assessment {
@@ -98,11 +107,7 @@ impl Assessment {
     ///
     /// # Errors
     /// If truth and prediction are not of one size.
-    pub fn add(
-        &mut self,
-        maps: &MapPair<'_>,
-        place: ScenePlace,
-    ) -> Result<(Vec<(usize, ClassCounts)>, Array2<u8>), Error> {
+    pub fn add(&mut self, maps: &MapPair<'_>, place: ScenePlace) -> Result<CountedPart, Error> {
         let truth = eroded(&maps.truth, self.plan.eroded);
         let variant = eroded(&maps.truth, self.plan.also_eroded);
         let (rows, columns) = (maps.rows.clone(), maps.columns.clone());
@@ -110,7 +115,7 @@ impl Assessment {
         self.variant.add_arrays(&variant.slice(inside), &maps.prediction.slice(inside))?;
         let cells = count_cells(&mut self.matrix, &truth.view(), maps, place)?;
         self.boundary.add(&maps.truth, &maps.prediction, rows, columns);
-        Ok((cells, truth))
+        Ok(CountedPart { cells, truth })
     }
 
     /// Adds what was counted elsewhere by the same plan.
@@ -180,7 +185,7 @@ mod tests {
                 truth: truth.view(), prediction: prediction.view(), rows: 0..height, columns: 0..width,
             };
             let mut whole = Assessment::new(&legend, plan);
-            let (cells, _) = whole.add(&whole_maps, ScenePlace { grid, x: 0, y: 0 }).expect("one size");
+            let CountedPart { cells, .. } = whole.add(&whole_maps, ScenePlace { grid, x: 0, y: 0 }).expect("one size");
             let mut scene = CellCounts::new(grid, 5);
             cells.iter().for_each(|(cell, counts)| scene.cell(*cell).merge(counts));
             prop_assert_eq!(scene.total(), ClassCounts::of(&whole.matrix));
@@ -198,7 +203,7 @@ mod tests {
                         columns: columns.start - left..columns.end - left,
                     };
                     let mut part = Assessment::new(&legend, plan);
-                    let (cells, _) = part.add(&maps, ScenePlace { grid, x, y }).expect("one size");
+                    let CountedPart { cells, .. } = part.add(&maps, ScenePlace { grid, x, y }).expect("one size");
                     parts.merge(&part).expect("same classes");
                     cells.iter().for_each(|(cell, counts)| sums.cell(*cell).merge(counts));
                 }

@@ -49,10 +49,14 @@ fn count(values: &[u8], pixels: &mut [u64; 256]) {
         if *run == [run[0]; RUN] {
             pixels[usize::from(run[0])] += RUN as u64;
         } else {
-            run.iter().for_each(|&value| pixels[usize::from(value)] += 1);
+            for &value in run {
+                pixels[usize::from(value)] += 1;
+            }
         }
     }
-    rest.iter().for_each(|&value| pixels[usize::from(value)] += 1);
+    for &value in rest {
+        pixels[usize::from(value)] += 1;
+    }
 }
 
 #[cfg(test)]

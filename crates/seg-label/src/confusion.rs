@@ -112,7 +112,9 @@ impl ConfusionMatrix {
             match (truth.as_slice(), prediction.as_slice()) {
                 (Some(truth), Some(prediction)) => self.add_rows(truth, prediction),
                 _ => {
-                    truth.iter().zip(prediction).for_each(|(&truth, &prediction)| self.add(truth, prediction))
+                    for (&truth, &prediction) in truth.iter().zip(prediction) {
+                        self.add(truth, prediction);
+                    }
                 }
             }
         }

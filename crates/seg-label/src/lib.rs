@@ -48,7 +48,7 @@ mod tally;
 
 pub use agreement::{Agreement, LineAgreement};
 pub use area::{AreaEstimate, ClassArea};
-pub use assessment::{Assessment, AssessmentPlan, MapPair, ScenePlace, count_cells};
+pub use assessment::{Assessment, AssessmentPlan, CountedPart, MapPair, ScenePlace, count_cells};
 pub use blocks::{BlockPlan, CellCounts, CellGrid, TooFewBlocks};
 pub use bootstrap::{Interval, Resampling};
 pub use boundary::{BoundaryCount, BoundaryScore, BoundaryTally};

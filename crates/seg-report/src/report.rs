@@ -305,8 +305,8 @@ pub(crate) mod tests {
             let seen = ndarray::Array2::from_shape_vec((64, 64), seen).expect("fits");
             let maps = MapPair { truth: truth.view(), prediction: seen.view(), rows: 0..64, columns: 0..64 };
             let mut cells = CellCounts::new(grid, 5);
-            let (found, _) = total.add(&maps, ScenePlace { grid, x: 0, y: 0 }).expect("one size");
-            found.iter().for_each(|(cell, counts)| cells.cell(*cell).merge(counts));
+            let found = total.add(&maps, ScenePlace { grid, x: 0, y: 0 }).expect("one size");
+            found.cells.iter().for_each(|(cell, counts)| cells.cell(*cell).merge(counts));
             let mut others = CellCounts::new(grid, 5);
             for (i, cell) in cells.cells().iter().enumerate() {
                 let mut matrix = ConfusionMatrix::new(&legend);

@@ -8,8 +8,8 @@ use ndarray::{Array2, ArrayView2, s};
 use seg_gdal::{GridOverlap, GridReference, RasterProfile, overlap_on_grid};
 use seg_grid::{Size, Window};
 use seg_label::{
-    Assessment, CellGrid, ConfusionMatrix, Convention, IGNORE_INDEX, Legend, LineAgreement, MapPair, Relabel,
-    ScenePlace, Tally, count_cells,
+    Assessment, CellGrid, ConfusionMatrix, Convention, CountedPart, IGNORE_INDEX, Legend, LineAgreement,
+    MapPair, Relabel, ScenePlace, Tally, count_cells,
 };
 
 const REMEDY: &str =
@@ -136,7 +136,7 @@ impl OpenPair {
         let place = ScenePlace { grid, x: window.x - compared.x, y: window.y - compared.y };
         let wrong = |source| mismatch(job, i, source);
         let mut assessment = Assessment::new(&convention.legend, job.plan);
-        let (cells, counted_truth) = assessment.add(&maps, place).map_err(wrong)?;
+        let CountedPart { cells, truth: counted_truth } = assessment.add(&maps, place).map_err(wrong)?;
         let other = match &self.other {
             None => None,
             Some(other) => {

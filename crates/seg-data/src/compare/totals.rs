@@ -68,7 +68,9 @@ impl Totals {
             (&counted.other, &mut self.other, &mut scene.other)
         {
             total.merge(matrix)?;
-            cells.iter().for_each(|(cell, counts)| other.cell(*cell).merge(counts));
+            for (cell, counts) in cells {
+                other.cell(*cell).merge(counts);
+            }
         }
         if let Some(calibration) = &counted.calibration {
             self.calibration.get_or_insert_default().merge(calibration);

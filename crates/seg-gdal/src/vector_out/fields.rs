@@ -129,7 +129,9 @@ impl Field {
             Self::ConfidenceMean => real(feature, row.confidence.map(|(mean, _)| mean)),
             Self::ConfidenceTenth => real(feature, row.confidence.map(|(_, tenth)| tenth)),
             Self::TouchesEdge => feature.set_field_integer(index, row.touches_edge.into()),
-            Self::Rank => feature.set_field_integer64(index, row.review.map_or(0, |review| review.rank as i64)),
+            Self::Rank => {
+                feature.set_field_integer64(index, row.review.map_or(0, |review| review.rank as i64))
+            }
             Self::Doubt => real(feature, row.review.map(|review| review.doubt)),
         }?;
         Ok(())

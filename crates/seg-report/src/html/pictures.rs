@@ -145,13 +145,13 @@ fn errors(truth: &Array2<u8>, prediction: &Array2<u8>) -> Canvas {
 fn patterned(place: usize, color: Rgb, x: usize, y: usize) -> Rgb {
     let marked = match place % 8 {
         0 => false,
-        1 => y % 6 == 0,
-        2 => x % 6 == 0,
-        3 => (x + y) % 6 == 0,
-        4 => (x + 6 - y % 6) % 6 == 0,
+        1 => y.is_multiple_of(6),
+        2 => x.is_multiple_of(6),
+        3 => (x + y).is_multiple_of(6),
+        4 => (x + 6 - y % 6).is_multiple_of(6),
         5 => x % 6 < 2 && y % 6 < 2,
-        6 => x % 6 == 0 || y % 6 == 0,
-        _ => (x + y) % 8 == 0 || (x + 8 - y % 8) % 8 == 0,
+        6 => x.is_multiple_of(6) || y.is_multiple_of(6),
+        _ => (x + y).is_multiple_of(8) || (x + 8 - y % 8).is_multiple_of(8),
     };
     if !marked {
         return color;

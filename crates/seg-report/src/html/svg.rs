@@ -150,7 +150,7 @@ impl Frame {
             let _ = write!(out, "<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>");
             text(out, left - 5.0, at + 4.0, "end", "small", &short(y[0] + (y[1] - y[0]) * quarter));
             let [at, bottom] = self.at([quarter, 0.0]);
-            let anchor = if quarter == 1.0 { "end" } else { "middle" };
+            let anchor = if quarter > 0.9 { "end" } else { "middle" };
             text(out, at, bottom + 15.0, anchor, "small", &short(x[0] + (x[1] - x[0]) * quarter));
         }
         let bottom = self.top + self.height;

@@ -79,6 +79,16 @@ pub struct SeenChip {
     pub predicted: Array2<u8>,
 }
 
+/// A chip's truth, and what the network sees in it.
+struct Seen {
+    /// Places of classes, (H, W).
+    truth: Array2<u8>,
+    /// Places of classes, (H, W).
+    predicted: Array2<u8>,
+    /// How sure the network is, (H, W).
+    highest: Array2<f32>,
+}
+
 /// What one chip came to.
 struct Counted {
     chip: usize,
@@ -174,7 +184,7 @@ pub fn look(job: &EvaluateJob<'_>, chip: usize) -> Result<SeenChip, Error> {
     let task = EvaluateJob { predictions: None, ..*job };
     let task = task.task(&scale);
     let (image, valid, _) = task.chips.read(chip, Window::whole(task.chips.size(chip)))?;
-    let (truth, predicted, _) = see(&*job.model.network.fork(), chip, &task, &seg_grid::Silent)?;
+    let Seen { truth, predicted, .. } = see(&*job.model.network.fork(), chip, &task, &seg_grid::Silent)?;
     Ok(SeenChip { image, valid, truth: ids(task.chips, &truth), predicted: ids(task.chips, &predicted) })
 }
 
@@ -218,7 +228,7 @@ fn evaluate_chip(
     task: &Task<'_>,
     observer: &dyn Observer,
 ) -> Result<Counted, Error> {
-    let (truth, predicted, highest) = see(network, chip, task, observer)?;
+    let Seen { truth, predicted, highest } = see(network, chip, task, observer)?;
     if let Some(folder) = task.predictions {
         folder.write(chip, &predicted)?;
     }
@@ -227,7 +237,7 @@ fn evaluate_chip(
     let maps = MapPair { truth: truth.view(), prediction: seen.view(), rows: 0..height, columns: 0..width };
     let place = ScenePlace { grid: CellGrid::new(width, height, width.max(height)), x: 0, y: 0 };
     let mut assessment = Assessment::new(task.chips.legend(), task.plan);
-    let (_, counted) = assessment.add(&maps, place)?;
+    let counted = assessment.add(&maps, place)?.truth;
     let mut calibration = Calibration::default();
     for ((&truth, &seen), &probability) in counted.iter().zip(&seen).zip(&highest) {
         if truth != IGNORE_INDEX && seen != IGNORE_INDEX {
@@ -237,13 +247,8 @@ fn evaluate_chip(
     Ok(Counted { chip, assessment, calibration })
 }
 
-/// The truth of a chip, what the network sees in it, both as places of classes, and how sure it is, all (H, W).
-fn see(
-    network: &dyn SegModel,
-    chip: usize,
-    task: &Task<'_>,
-    observer: &dyn Observer,
-) -> Result<(Array2<u8>, Array2<u8>, Array2<f32>), Error> {
+/// Shows a chip to the network.
+fn see(network: &dyn SegModel, chip: usize, task: &Task<'_>, observer: &dyn Observer) -> Result<Seen, Error> {
     let (mut values, valid, truth) = task.chips.read(chip, Window::whole(task.chips.size(chip)))?;
     task.scale.normalize(&mut values, &valid);
     let seen = tch::no_grad(|| {
@@ -257,7 +262,7 @@ fn see(
         cancelled @ Error::Data(_) => cancelled,
         source => Error::Chip { chip: task.chips.chip(chip).image.clone(), source: Box::new(source) },
     })?;
-    Ok((truth, predicted, highest))
+    Ok(Seen { truth, predicted, highest })
 }
 
 /// The legend's ids for the places of classes; what is ignored stays so.
