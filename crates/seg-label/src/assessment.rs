@@ -187,7 +187,9 @@ mod tests {
             let mut whole = Assessment::new(&legend, plan);
             let CountedPart { cells, .. } = whole.add(&whole_maps, ScenePlace { grid, x: 0, y: 0 }).expect("one size");
             let mut scene = CellCounts::new(grid, 5);
-            cells.iter().for_each(|(cell, counts)| scene.cell(*cell).merge(counts));
+            for (cell, counts) in &cells {
+                scene.cell(*cell).merge(counts);
+            }
             prop_assert_eq!(scene.total(), ClassCounts::of(&whole.matrix));
             let (mut parts, mut sums) = (Assessment::new(&legend, plan), CellCounts::new(grid, 5));
             for y in (0..height).step_by(step) {
@@ -205,7 +207,9 @@ mod tests {
                     let mut part = Assessment::new(&legend, plan);
                     let CountedPart { cells, .. } = part.add(&maps, ScenePlace { grid, x, y }).expect("one size");
                     parts.merge(&part).expect("same classes");
-                    cells.iter().for_each(|(cell, counts)| sums.cell(*cell).merge(counts));
+                    for (cell, counts) in &cells {
+                        sums.cell(*cell).merge(counts);
+                    }
                 }
             }
             prop_assert_eq!(parts, whole);
