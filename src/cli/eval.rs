@@ -3,7 +3,8 @@
 use super::GdalArgs;
 use crate::network::NetworkName;
 use crate::value::{
-    BandList, DataSetChoice, FlipChoice, ProtocolChoice, ScaleList, SplitChoice, band_list, scales, tile_side,
+    BandList, DataSetChoice, FlipChoice, ProtocolChoice, ResampleChoice, ScaleList, SplitChoice, band_list,
+    scales, tile_side,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -15,7 +16,10 @@ const NETWORK_HEADING: &str = "Testing a network on chips";
 /// recall of each class
 ///
 /// Pixels without a truth (255, nodata) count nowhere; pixels without a prediction count as misses. Classes that
-/// are neither in the truth nor predicted have no score and are left out of the means.
+/// are neither in the truth nor predicted have no score and are left out of the means. Rasters of different extents
+/// are compared where they overlap. The report has the means by the whole and by the eroded truth, 95 % intervals from
+/// a bootstrap over blocks, borders, and, where they can be told, areas corrected for the map's errors, calibration
+/// and accuracy near tile lines.
 ///
 /// With --model, a sliding window goes over every chip of a split, at each scale and flip; where windows overlap,
 /// scores are averaged; they are brought to the chip's size and become probabilities, whose mean over all passes
@@ -29,7 +33,7 @@ pub(crate) struct EvalArgs {
     /// Their truth in the same order: rasters of ids or legend colors, polygons, or folders
     #[arg(long, value_name = "FILE|DIR", required_unless_present = "model", requires = "pred", num_args = 1..)]
     pub truth: Vec<String>,
-    /// Folder for the report: report.json and report.md
+    /// Folder for the report: report.html, .json, .csv and .md
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Classes: a legend file, or one of dubai, loveda, potsdam, vaihingen
@@ -48,6 +52,32 @@ pub(crate) struct EvalArgs {
     /// chips, what lies across an edge is not seen
     #[arg(long, value_name = "PX", default_value = "0", value_parser = eroded)]
     pub eroded: usize,
+    /// Borders between classes agree within so many pixels
+    #[arg(long, value_name = "PX", default_value = "3", value_parser = border)]
+    pub boundary_tolerance: usize,
+    /// Where grids or CRS differ: nearest gives each pixel of the prediction the nearest one of the truth
+    #[arg(long, value_name = "HOW", conflicts_with = "model")]
+    pub resample: Option<ResampleChoice>,
+    /// Other predictions of the same, in the same order: by how much the first are better, with 95 % intervals
+    #[arg(long, value_name = "FILE|DIR", num_args = 1.., conflicts_with = "model")]
+    pub compare: Vec<String>,
+    /// Probabilities of the predictions, one band a class in the legend's order, or of the predicted class alone
+    /// [default: what `rs-seg infer` wrote with them]
+    #[arg(long, value_name = "FILE|DIR", num_args = 1.., conflicts_with = "model")]
+    pub probabilities: Vec<String>,
+    /// Images to show beside the predictions [default: what `rs-seg infer` made them of]
+    #[arg(long, value_name = "FILE|DIR", num_args = 1.., conflicts_with = "model")]
+    pub image: Vec<String>,
+    /// Raster of where a prediction is right (0), wrong (1) or missing (2)
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub error_map: Option<PathBuf>,
+    /// Polygons of the prediction, those that may be wrong first: by area times what the mean confidence lacks to 1;
+    /// format from the ending, such as .gpkg; needs the raster of confidence that `rs-seg infer` writes
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub review: Option<PathBuf>,
+    /// Seed of the random numbers that intervals are made with
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub seed: u64,
     /// Network to test: `default`, which comes with rs-seg, a checkpoint, or a TorchScript file
     #[arg(long, value_name = "NAME|FILE", requires = "data", conflicts_with_all = ["pred", "truth"], help_heading = NETWORK_HEADING)]
     pub model: Option<NetworkName>,
@@ -94,6 +124,8 @@ Examples:
     rs-seg eval --pred classes.tif --truth truth.tif --legend potsdam
   Means without clutter, as papers on Potsdam report them, as files:
     rs-seg eval --pred out/ --truth truth/ --legend potsdam --exclude clutter --out report
+  Whether one map is better than another, and where the first is wrong:
+    rs-seg eval --pred new.tif --compare old.tif --truth truth.tif --out report --error-map wrong.tif
   A network by the multi-scale protocol of papers, on the labels that they use:
     rs-seg tile Potsdam/ --dataset potsdam --label-variant no-boundary --out chips
     rs-seg eval --model run/best.safetensors --data chips --protocol paper --out report
@@ -105,4 +137,10 @@ Examples:
 fn eroded(text: &str) -> Result<usize, String> {
     let pixels = text.parse().ok().filter(|pixels| *pixels <= 100);
     pixels.ok_or_else(|| "borders are eroded by 0 to 100 pixels".to_owned())
+}
+
+/// Reads how far borders may be apart.
+fn border(text: &str) -> Result<usize, String> {
+    let pixels = text.parse().ok().filter(|pixels| *pixels <= 100);
+    pixels.ok_or_else(|| "borders agree within 0 to 100 pixels".to_owned())
 }

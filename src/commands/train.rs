@@ -7,7 +7,11 @@ use crate::training::{self, Listener, spread};
 use seg_train::TrainSummary;
 use serde_json::json;
 
-const STAGES: [Stage; 2] = [Stage { name: "check", weight: 1.0 }, Stage { name: "train", weight: 99.0 }];
+const STAGES: [Stage; 3] = [
+    Stage { name: "check", weight: 1.0 },
+    Stage { name: "train", weight: 96.0 },
+    Stage { name: "eval", weight: 3.0 },
+];
 
 /// Trains a network, or one for each seed.
 pub(crate) fn run(args: &TrainArgs, context: &Context) -> anyhow::Result<()> {
@@ -30,9 +34,11 @@ pub(crate) fn run(args: &TrainArgs, context: &Context) -> anyhow::Result<()> {
 
 fn tell_one(run: &TrainSummary, context: &Context) -> anyhow::Result<()> {
     let checkpoint = run.best.as_ref().unwrap_or(&run.last);
-    context.progress.result(
-        &json!({"model": checkpoint.display().to_string(), "folder": run.folder.display().to_string()}),
-    );
+    context.progress.result(&json!({
+        "model": checkpoint.display().to_string(),
+        "folder": run.folder.display().to_string(),
+        "html": run.page.as_ref().map(|page| page.display().to_string()),
+    }));
     match context.format {
         ResultFormat::Json => context.printer.json(run),
         ResultFormat::Text => context.printer.data(checkpoint.display()),
@@ -60,7 +66,7 @@ fn tell_all(runs: &[TrainSummary], context: &Context) -> anyhow::Result<()> {
 }
 
 fn train(job: &seg_train::TrainJob, context: &Context) -> anyhow::Result<TrainSummary> {
-    let summary = seg_train::train(job, &Listener(context))?;
+    let mut summary = seg_train::train(job, &Listener(context))?;
     let best = summary.miou.zip(summary.best_step);
     context.printer.note(format_args!(
         "{} steps in {:.0} s, {:.1} % of it waiting for data{}{}",
@@ -70,5 +76,9 @@ fn train(job: &seg_train::TrainJob, context: &Context) -> anyhow::Result<TrainSu
         best.map_or(String::new(), |(miou, step)| format!("; best mIoU {miou:.4} at step {step}")),
         if summary.stopped_early { "; stopped early, for nothing got better" } else { "" },
     ));
+    summary.page = training::report(job, &summary, context)?;
+    if let Some(page) = &summary.page {
+        context.printer.note(page.display());
+    }
     Ok(summary)
 }

@@ -47,7 +47,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Polygons, Raste
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 49] = [
+const FILES: [(&str, &str, Direction, Content); 54] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -72,6 +72,11 @@ const FILES: [(&str, &str, Direction, Content); 49] = [
     ("eval", "legend", Input, Legend),
     ("eval", "model", Input, Model),
     ("eval", "data", Input, Folder),
+    ("eval", "compare", Input, Raster),
+    ("eval", "probabilities", Input, Raster),
+    ("eval", "image", Input, Raster),
+    ("eval", "error-map", Output, Raster),
+    ("eval", "review", Output, Polygons),
     ("eval", "save-predictions", Output, Folder),
     ("vectorize", "raster", Input, Raster),
     ("vectorize", "out", Output, Polygons),

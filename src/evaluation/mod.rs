@@ -1,31 +1,29 @@
 //! From the arguments of `eval` to a report.
 
+mod files;
+mod known;
 mod network;
+mod rasters;
 
-pub(crate) use network::{Timing, test_network};
+pub(crate) use files::{Outputs, write_file};
+pub(crate) use network::{ChipTest, Shown, Timing, test_chips, test_network};
+pub(crate) use rasters::compare_rasters;
 
-use crate::cli::EvalArgs;
-use crate::context::Context;
-use seg_data::{CompareJob, Comparison, LabelFile, compare, find_convention};
 use seg_label::{ClassId, Error as LabelError, Legend};
-use seg_report::{Evaluation, Report};
+use seg_report::{Report, Strip};
 
-/// Compares class rasters with their truth.
-pub(crate) fn compare_rasters(args: &EvalArgs, context: &Context) -> anyhow::Result<Report> {
-    context.progress.start("eval", &[]);
-    let data_set = args.dataset.map(crate::value::DataSetChoice::data_set);
-    let (predictions, truths) = CompareJob::find(&args.pred, &args.truth, args.label_attribute.as_deref())?;
-    let convention = find_convention(args.legend.as_deref(), data_set)?;
-    let job = CompareJob { predictions, truths, convention, eroded: args.eroded, threads: context.threads };
-    let Comparison { legend, matrix } = compare(&job, &context.progress)?;
-    let evaluation = Evaluation {
-        truth: job.truths.iter().map(LabelFile::name).map(str::to_owned).collect(),
-        prediction: job.predictions,
-        excluded: excluded(&args.exclude, &legend)?,
-        eroded: args.eroded,
-        test: None,
-    };
-    Ok(Report::new(&legend, &matrix, &evaluation))
+/// Places that a report shows, worst and best.
+const WORST: usize = 4;
+const BEST: usize = 2;
+
+/// What an evaluation found.
+pub(crate) struct Outcome {
+    pub report: Report,
+    pub legend: Legend,
+    /// What is to be seen at the worst and the best places.
+    pub strips: Vec<Strip>,
+    /// How long it took, where that matters.
+    pub timing: Option<Timing>,
 }
 
 /// The classes that are left out of the means.

@@ -2,6 +2,7 @@
 
 mod job;
 mod memory;
+mod review;
 mod scale;
 
 pub(crate) use job::PolygonJob;
@@ -14,8 +15,8 @@ use anyhow::Context as _;
 use scale::Scale;
 use seg_data::{ClassFile, LegendOrigin};
 use seg_gdal::{
-    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSpec, StyledClasses, VectorFormat,
-    WrittenPolygons, write_polygons,
+    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSpec, ReviewFields, StyledClasses,
+    VectorFormat, WrittenPolygons, write_polygons,
 };
 use seg_grid::Observer;
 use seg_label::{Class, Legend};
@@ -241,6 +242,7 @@ impl Prepared<'_> {
                 Some(_) => ConfidenceFields::Present,
                 None => ConfidenceFields::Absent,
             },
+            review: ReviewFields::Absent,
             layer_options: &self.job.layer_options,
         };
         let mut totals: Vec<ClassTotal> = classes
@@ -283,6 +285,7 @@ impl Prepared<'_> {
                     pixels: ready.pixels,
                     confidence: ready.confidence,
                     touches_edge: ready.touches_edge,
+                    review: None,
                 };
                 Ok(sink.write(&row)?)
             })

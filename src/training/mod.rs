@@ -1,9 +1,11 @@
 //! From the command line to a training job.
 
 mod listener;
+mod report;
 mod seeds;
 
 pub(crate) use listener::Listener;
+pub(crate) use report::report;
 pub(crate) use seeds::spread;
 
 use crate::cli::TrainArgs;

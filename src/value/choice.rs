@@ -39,6 +39,13 @@ pub(crate) enum RasterFormat {
     Cog,
 }
 
+/// How pixels of another grid are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResampleChoice {
+    /// The nearest
+    Nearest,
+}
+
 /// How overlapping tiles become one picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BlendChoice {

@@ -23,7 +23,7 @@ pub(crate) use bbox::bbox;
 pub(crate) use choice::{
     BlendChoice, ConnectednessChoice, DataSetChoice, EdgeChoice, FetchChoice, ImageVariantChoice,
     LabelVariantChoice, LogFormat, PrecisionChoice, ProbabilityChoice, ProgressChoice, RasterFormat,
-    ReadErrorChoice, SimplifyChoice, StoreChoice, TileFormat,
+    ReadErrorChoice, ResampleChoice, SimplifyChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
 pub(crate) use ground::{GroundArea, GroundLength, OnGround, ground_area, ground_length};

@@ -18,6 +18,7 @@ mod miniature;
 mod mosaics;
 mod odd_rasters;
 mod program;
+mod report;
 mod resampling;
 mod scene;
 mod stopping;

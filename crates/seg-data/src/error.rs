@@ -80,6 +80,9 @@ pub enum Error {
     /// A legend that cannot be used.
     #[error("cannot use the legend {name}")]
     Legend { name: String, source: seg_label::Error },
+    /// Probabilities that do not fit a prediction.
+    #[error("cannot take {name} for probabilities: {reason}")]
+    Probabilities { name: String, reason: String },
     /// Comparing two class maps.
     #[error("cannot compare {prediction} with {truth}")]
     Compare { prediction: String, truth: String, source: seg_label::Error },

@@ -1,7 +1,8 @@
 use crate::Error;
 use ndarray::Array2;
 use seg_gdal::{
-    ClassEntry, LabelKind, LabelRaster, LabelSource, LabelVectors, RasterProfile, check_same_grid,
+    ClassEntry, GridReference, LabelKind, LabelRaster, LabelSource, LabelVectors, RasterProfile,
+    check_same_grid,
 };
 use seg_grid::Window;
 use seg_label::{Class, ClassId, Code, Convention, IGNORE_INDEX, Legend, Relabel, Rgb, Tally};
@@ -108,6 +109,16 @@ impl LabelReader {
         }
     }
 
+    /// The same labels on another grid, each pixel the nearest of theirs; polygons are on any.
+    pub(crate) fn resampled(self, target: &GridReference) -> Result<Self, seg_gdal::Error> {
+        match self {
+            Self::Raster { raster, by } => {
+                Ok(Self::Raster { raster: Box::new(raster.resampled(target)?), by })
+            }
+            polygons @ Self::Polygons(_) => Ok(polygons),
+        }
+    }
+
     /// Whether classes are read off ids.
     pub(crate) const fn is_by_id(&self) -> bool {
         matches!(self, Self::Raster { by: By::Id, .. })
@@ -128,6 +139,14 @@ impl LabelReader {
                     name: name.clone(),
                     source: Box::new(source),
                 };
+                if let Some(bytes) = raster.read_bytes(window).map_err(failed)? {
+                    let code = |byte: u8| match by {
+                        _ if bytes.nodata == Some(byte) => None,
+                        By::Id => Some(Code::from_id(byte.into())),
+                        By::Color => raster.color_of(byte).map(Code::from_rgb),
+                    };
+                    return Ok(relabel.apply_bytes(bytes.values, code, tally));
+                }
                 let (read, code): (_, fn(u32) -> Code) = match by {
                     By::Id => (raster.read_ids(window).map_err(failed)?, Code::from_id),
                     By::Color => (raster.read_colors(window).map_err(failed)?, Code::from_rgb),

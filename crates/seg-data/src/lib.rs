@@ -50,7 +50,10 @@ mod training;
 mod windows;
 
 pub use class_file::{ClassFile, LegendOrigin};
-pub use compare::{CompareJob, Comparison, compare};
+pub use compare::{
+    CompareJob, Comparison, Grids, Known, Scene, Spot, SpotMaps, TileLines, compare, read_spot,
+    write_error_map,
+};
 pub use convention::find_convention;
 pub use error::Error;
 pub use formats::{DataSet, ImageVariant, LabelVariant, Variants};

@@ -1,9 +1,9 @@
 use seg_grid::{Size, Window};
 
 /// Pixels that a thread holds at once while it streams a raster.
-const PIXELS: usize = 1 << 22;
-/// Rows are read whole up to this width: most files are stored row by row.
-const WIDTH: usize = 1 << 14;
+const PIXELS: usize = 1 << 19;
+/// Rows are read whole up to this width: many files are stored row by row, and GDAL keeps the rest of them for the next window.
+const WIDTH: usize = 1 << 12;
 
 /// Windows that cover a raster once, each small enough to be held by every thread.
 pub(crate) fn windows(raster: Size) -> impl Iterator<Item = Window> {

@@ -90,6 +90,9 @@ pub enum Error {
     /// A label raster in another place.
     #[error("the pixels of {label} lie elsewhere than those of {image}: {detail}")]
     PlaceMismatch { image: String, label: String, detail: String, remedy: String },
+    /// A label raster that lies on the image's grid, but beside it.
+    #[error("{label} and {image} have no pixel in common")]
+    NoOverlap { image: String, label: String },
     /// A label raster that is neither ids nor colors.
     #[error("cannot read {name} as labels: it has {has}")]
     NotLabels { name: String, has: String },
@@ -242,6 +245,7 @@ impl Error {
             | Self::SizeMismatch { remedy, .. }
             | Self::PlaceMismatch { remedy, .. }
             | Self::CrsMismatch { remedy, .. } => Some(remedy.clone()),
+            Self::NoOverlap { .. } => Some("check that both are of the same place".to_owned()),
             Self::WarpWithoutPlace { .. } => Some(
                 "give it one first, such as with `gdal_translate -a_srs CRS -a_ullr ULX ULY LRX LRY`, or with \
                  `gdalwarp` where it has control points"

@@ -1,6 +1,6 @@
 use crate::{
-    BandIndex, BandSelection, Error, GeoRaster, Interpretation, Palette, RasterProfile, RawValues,
-    ReadOptions,
+    BandIndex, BandSelection, Error, GeoRaster, GridReference, Interpretation, Palette, RasterProfile,
+    RawValues, ReadOptions, Resampling,
 };
 use ndarray::{Array2, Zip};
 use seg_grid::{DataType, Window};
@@ -32,6 +32,15 @@ pub enum ByteValidity {
     All,
     /// All but the nodata value.
     AllBut(u8),
+}
+
+/// The bytes of a window, not yet classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelBytes {
+    /// As they are stored, (H, W).
+    pub values: Array2<u8>,
+    /// The value of pixels without one.
+    pub nodata: Option<u8>,
 }
 
 /// A raster of truth: class ids, a palette image, or an image in the colors of a legend.
@@ -107,6 +116,42 @@ impl LabelRaster {
     /// If the pixels cannot be read.
     pub fn read_raw(&self, window: Window) -> Result<crate::RawPatch, Error> {
         self.raster.read_raw(window)
+    }
+
+    /// The same labels on another grid, each pixel that of the label nearest to its middle; there is none where no label
+    /// reaches.
+    ///
+    /// # Errors
+    /// If the labels have no place.
+    pub fn resampled(&self, target: &GridReference) -> Result<Self, Error> {
+        let raster = self.raster.resampled(target, Resampling::Nearest)?;
+        Ok(Self { raster, kind: self.kind, palette: self.palette.clone() })
+    }
+
+    /// Reads the bytes of a window inside the raster, which is quick; `None` where labels are no single bytes, or masks
+    /// say which count.
+    ///
+    /// # Errors
+    /// If the pixels cannot be read.
+    pub fn read_bytes(&self, window: Window) -> Result<Option<LabelBytes>, Error> {
+        let nodata = match self.byte_validity() {
+            Some(ByteValidity::All) => None,
+            Some(ByteValidity::AllBut(nodata)) => Some(nodata),
+            None => return Ok(None),
+        };
+        if window.clip(self.raster_profile().size) != Some(window) {
+            return Ok(None);
+        }
+        let patch = self.raster.read_raw(window)?;
+        let Some((_, RawValues::UInt8(values))) = patch.bands.into_iter().next() else { return Ok(None) };
+        let values = Array2::from_shape_vec((window.height, window.width), values);
+        Ok(Some(LabelBytes { values: values.map_err(|_| self.not_labels())?, nodata }))
+    }
+
+    /// The color of a number, where there is a table of them.
+    pub fn color_of(&self, number: u8) -> Option<u32> {
+        let [r, g, b, _] = *self.palette.as_ref()?.entries.get(usize::from(number))?;
+        Some(packed(r, g, b))
     }
 
     /// Reads the numbers of a window, which can reach beyond the raster.

@@ -68,7 +68,7 @@ pub use error::{Error, GdalMessage};
 pub use folder::{is_raster, rasters_in};
 pub use grid_reference::GridReference;
 pub use installation::{Problem, Versions, problems, versions};
-pub use labels::{ByteValidity, LabelCodes, LabelKind, LabelRaster};
+pub use labels::{ByteValidity, LabelBytes, LabelCodes, LabelKind, LabelRaster};
 pub use messages::install_log_handler;
 pub use mosaic::Mosaic;
 pub use note::Note;
@@ -78,11 +78,11 @@ pub use raster::{GeoRaster, Probe, ReadOptions};
 pub use raster_spec::{ClassEntry, Content, OutputFormat, RasterSpec};
 pub use raw::RawValues;
 pub use raw_patch::{MeasuredPatch, RawPatch};
-pub use same_grid::check_same_grid;
+pub use same_grid::{GridOverlap, check_same_grid, overlap_on_grid};
 pub use vector_in::{LabelSource, LabelVectors};
 pub use vector_out::{
-    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, StyledClasses, VectorFormat,
-    WrittenPolygons, write_polygons,
+    ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, ReviewFields, ReviewRank,
+    StyledClasses, VectorFormat, WrittenPolygons, write_polygons,
 };
 pub use warp::Resampling;
 pub use writer::RasterWriter;

@@ -186,6 +186,22 @@ impl GeoRaster {
         Ok(Some(MeasuredPatch::new(raw, valid, self.plan.palette.as_ref())))
     }
 
+    /// Reads one of the bands that were chosen, by its position among them, of a window inside the raster, in the type on
+    /// disk.
+    ///
+    /// # Errors
+    /// If there are not so many bands, or the pixels cannot be read.
+    pub fn read_raw_band(&self, position: usize, window: Window) -> Result<RawValues, Error> {
+        let name = || self.raster.name.clone();
+        let band = self.plan.bands.get(position).ok_or_else(|| Error::NoSuchBand {
+            name: name(),
+            band: crate::BandIndex::from_position(position),
+            count: self.plan.bands.len(),
+        })?;
+        RawValues::read(&self.dataset, band.index, band.dtype.unwrap_or(self.plan.dtype), window)
+            .map_err(|source| Error::ReadWindow { name: name(), band: band.index, window, source })
+    }
+
     /// Reads which pixels of a window are valid, without their values where masks alone can tell.
     ///
     /// # Errors
@@ -212,7 +228,6 @@ impl GeoRaster {
         Ok(raster)
     }
 
-    /// The bands that are read.
     /// The nodata values, one a band at most, where these alone tell what is valid; `None` if masks or NaN do too.
     pub(crate) fn nodata_alone(&self) -> Option<Vec<f32>> {
         let ValidityPlan { first, after, nodata, floats } = &self.validity;
@@ -220,6 +235,7 @@ impl GeoRaster {
         by_value.then(|| nodata.iter().map(|(_, value)| *value).collect())
     }
 
+    /// The bands that are read.
     pub(crate) const fn band_plan(&self) -> &BandPlan {
         &self.plan
     }

@@ -14,6 +14,8 @@ pub enum Resampling {
     Average,
     /// Between the four around: for pixels that are as large, or smaller.
     Bilinear,
+    /// The nearest: for values that have no mean, such as classes.
+    Nearest,
 }
 
 /// A raster on another grid: what GDAL opens, and what reading a block of it takes.
@@ -34,6 +36,7 @@ impl Resampling {
         match self {
             Self::Average => "Average",
             Self::Bilinear => "Bilinear",
+            Self::Nearest => "NearestNeighbour",
         }
     }
 }

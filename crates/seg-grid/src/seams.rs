@@ -103,12 +103,7 @@ impl SeamReport {
 
 impl Lines {
     fn new(axis: &TileAxis) -> Self {
-        let mut at: Vec<usize> = (1..axis.count())
-            .flat_map(|i| [axis.start(i), axis.end(i - 1), axis.core(i).start])
-            .filter(|&line| line > 0 && line < axis.length())
-            .collect();
-        at.sort_unstable();
-        at.dedup();
+        let at = axis.lines();
         Self { counted: vec![Changes::default(); at.len()], at }
     }
 }

@@ -66,6 +66,17 @@ impl TileAxis {
         start..end
     }
 
+    /// The pixels before which a tile begins or ends, or two meet, in order; not the raster's ends.
+    pub fn lines(&self) -> Vec<usize> {
+        let mut at: Vec<usize> = (1..self.count)
+            .flat_map(|i| [self.start(i), self.end(i - 1), self.core(i).start])
+            .filter(|&line| line > 0 && line < self.length)
+            .collect();
+        at.sort_unstable();
+        at.dedup();
+        at
+    }
+
     /// The tiles that touch any pixel of `pixels`.
     pub fn touching(&self, pixels: Range<usize>) -> Range<usize> {
         // Tiles start in steps of `stride` but for the last: search the closed form, then settle.

@@ -34,6 +34,8 @@ pub struct ConfusionMatrix {
 }
 
 const NO_CLASS: u8 = 255;
+/// Pixels that are looked at together.
+const RUN: usize = 16;
 
 impl ConfusionMatrix {
     /// Without a pixel yet.
@@ -54,22 +56,40 @@ impl ConfusionMatrix {
         }
     }
 
+    /// One of the same classes without a pixel.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            ids: self.ids.clone(),
+            channels: self.channels,
+            counts: Array2::zeros(self.counts.dim()),
+            unpredicted: vec![0; self.ids.len()],
+            ignored: 0,
+            unknown_truth: BTreeMap::new(),
+            unknown_prediction: BTreeMap::new(),
+        }
+    }
+
     /// Counts one pixel.
     pub fn add(&mut self, truth: u8, prediction: u8) {
+        self.add_many(truth, prediction, 1);
+    }
+
+    fn add_many(&mut self, truth: u8, prediction: u8, pixels: u64) {
         if truth == IGNORE_INDEX {
-            self.ignored += 1;
+            self.ignored += pixels;
             return;
         }
         let row = self.channels[usize::from(truth)];
         let column = self.channels[usize::from(prediction)];
         if row == NO_CLASS {
-            *self.unknown_truth.entry(truth).or_default() += 1;
+            *self.unknown_truth.entry(truth).or_default() += pixels;
         } else if prediction == IGNORE_INDEX {
-            self.unpredicted[usize::from(row)] += 1;
+            self.unpredicted[usize::from(row)] += pixels;
         } else if column == NO_CLASS {
-            *self.unknown_prediction.entry(prediction).or_default() += 1;
+            *self.unknown_prediction.entry(prediction).or_default() += pixels;
         } else {
-            self.counts[[row.into(), column.into()]] += 1;
+            self.counts[[row.into(), column.into()]] += pixels;
         }
     }
 
@@ -88,10 +108,34 @@ impl ConfusionMatrix {
                 prediction: prediction.shape().to_vec(),
             });
         }
-        for (&truth, &prediction) in truth.iter().zip(prediction.iter()) {
-            self.add(truth, prediction);
+        for (truth, prediction) in truth.outer_iter().zip(prediction.outer_iter()) {
+            match (truth.as_slice(), prediction.as_slice()) {
+                (Some(truth), Some(prediction)) => self.add_rows(truth, prediction),
+                _ => {
+                    for (&truth, &prediction) in truth.iter().zip(prediction) {
+                        self.add(truth, prediction);
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Counts two rows of one length, runs of equal pairs at once: maps are mostly made of them.
+    fn add_rows(&mut self, truth: &[u8], prediction: &[u8]) {
+        let (truths, rest_of_truth) = truth.as_chunks::<RUN>();
+        let (predictions, rest_of_prediction) = prediction.as_chunks::<RUN>();
+        for (truth, prediction) in truths.iter().zip(predictions) {
+            if *truth == [truth[0]; RUN] && *prediction == [prediction[0]; RUN] {
+                self.add_many(truth[0], prediction[0], RUN as u64);
+            } else {
+                truth.iter().zip(prediction).for_each(|(&truth, &prediction)| self.add(truth, prediction));
+            }
+        }
+        rest_of_truth
+            .iter()
+            .zip(rest_of_prediction)
+            .for_each(|(&truth, &prediction)| self.add(truth, prediction));
     }
 
     /// Adds what another part of the rasters counted.

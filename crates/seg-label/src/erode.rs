@@ -1,5 +1,6 @@
 use crate::IGNORE_INDEX;
-use ndarray::Array2;
+use crate::bitmap::Bitmap;
+use ndarray::{Array2, ArrayView2};
 
 /// Ignores the pixels of class ids (H, W) that have a pixel of another class within `radius` pixels, center to
 /// center: class borders are eroded by a disc, as for the eroded ISPRS labels, whose radius is 3.
@@ -15,48 +16,29 @@ use ndarray::Array2;
 /// assert_eq!(ids, array![[0, 0, 255, 255, 1, 255, 1]]);
 /// ```
 pub fn erode_borders(ids: &mut Array2<u8>, radius: usize) {
-    let disc = disc(radius);
-    let whole = ids.clone();
-    let (height, width) = whole.dim();
-    let at = |y: isize, x: isize| -> Option<u8> {
-        let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
-        inside.then(|| whole[[y as usize, x as usize]])
-    };
-    for ((y, x), &id) in whole.indexed_iter().filter(|(_, id)| **id != IGNORE_INDEX) {
-        let (y, x) = (y as isize, x as isize);
-        // The pixel of another class that is nearest to one has a neighbor, on the way there, that is not of its
-        // class: only such pixels need be looked at.
-        let on_border = [(0, 1), (1, 0), (0, -1), (-1, 0)]
-            .iter()
-            .any(|(dy, dx)| at(y + dy, x + dx).is_some_and(|next| next != id));
-        if !on_border {
-            continue;
-        }
-        for &(dy, dx) in &disc {
-            if at(y + dy, x + dx).is_some_and(|other| other != id) {
-                ids[[(y + dy) as usize, (x + dx) as usize]] = IGNORE_INDEX;
-            }
-        }
+    if radius == 0 {
+        return;
     }
+    let (height, width) = ids.dim();
+    let mut near = Bitmap::empty(height, width);
+    for id in present(&ids.view()) {
+        let class = Bitmap::of(&ids.view(), id);
+        near.add(&class.dilated(radius).without(&class));
+    }
+    near.for_each(|y, x| ids[[y, x]] = IGNORE_INDEX);
 }
 
-/// Steps to all pixels whose centers are within a radius, but for the pixel itself.
-fn disc(radius: usize) -> Vec<(isize, isize)> {
-    let reach = radius as isize;
-    let all = (-reach..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx)));
-    all.filter(|&(dy, dx)| dy * dy + dx * dx <= reach * reach && (dy, dx) != (0, 0)).collect()
+/// The ids that come, but for that of ignored pixels.
+pub(crate) fn present(ids: &ArrayView2<'_, u8>) -> impl Iterator<Item = u8> + use<> {
+    let mut comes = [false; 256];
+    ids.iter().for_each(|&id| comes[usize::from(id)] = true);
+    (0..IGNORE_INDEX).filter(move |&id| comes[usize::from(id)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn a_disc_of_three_has_29_pixels() {
-        assert_eq!(disc(3).len() + 1, 29);
-        assert!(disc(0).is_empty());
-    }
 
     #[test]
     fn a_straight_border_loses_the_radius_on_either_side() {

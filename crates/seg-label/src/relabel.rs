@@ -83,6 +83,13 @@ impl Relabel {
         value
     }
 
+    /// The same for many pixels of one code; `None` are pixels without a label.
+    pub(crate) fn decode_many(&self, code: Option<Code>, pixels: u64, tally: &mut Tally) -> u8 {
+        let (value, found) = code.map_or((IGNORE_INDEX, Found::Ignored), |code| self.look_up(code));
+        found.count(code, pixels, tally);
+        value
+    }
+
     /// Decodes a raster of codes (H, W), which `code` makes of its numbers: [`Code::from_id`] or
     /// [`Code::from_rgb`]. Pixels that are not valid are ignored.
     ///

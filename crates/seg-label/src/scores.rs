@@ -1,4 +1,4 @@
-use crate::{ClassId, ConfusionMatrix};
+use crate::{ClassCounts, ClassId, ConfusionMatrix};
 use serde::Serialize;
 
 /// What a confusion matrix says about one class.
@@ -64,21 +64,21 @@ impl Scores {
     ///
     /// Their pixels still count in OA and kappa, and as errors of the other classes.
     pub fn without(matrix: &ConfusionMatrix, excluded: &[ClassId]) -> Self {
-        let counts = matrix.counts();
-        let support: Vec<u64> =
-            (0..matrix.ids().len()).map(|i| counts.row(i).sum() + matrix.unpredicted()[i]).collect();
-        let predicted: Vec<u64> = (0..matrix.ids().len()).map(|i| counts.column(i).sum()).collect();
-        let classes: Vec<_> = matrix
-            .ids()
+        Self::of_counts(matrix.ids(), &ClassCounts::of(matrix), excluded)
+    }
+
+    /// The same from the sums that scores depend on, in the order of `ids`.
+    pub fn of_counts(ids: &[ClassId], counts: &ClassCounts, excluded: &[ClassId]) -> Self {
+        let classes: Vec<_> = ids
             .iter()
             .enumerate()
-            .map(|(i, &id)| ClassScore::new(id, counts[[i, i]], predicted[i], support[i]))
+            .map(|(i, &id)| ClassScore::new(id, counts.hits(i), counts.predicted(i), counts.support(i)))
             .collect();
         let kept: Vec<_> = classes.iter().filter(|class| !excluded.contains(&class.id)).collect();
-        let total = matrix.pixels();
-        let oa = ratio(counts.diag().sum(), total);
+        let total = counts.pixels();
+        let oa = ratio(counts.right(), total);
         let by_chance: f64 =
-            support.iter().zip(&predicted).map(|(&s, &p)| share(s, total) * share(p, total)).sum();
+            (0..ids.len()).map(|i| share(counts.support(i), total) * share(counts.predicted(i), total)).sum();
         let weight: u64 = kept.iter().map(|class| class.support).sum();
         Self {
             oa,

@@ -19,6 +19,19 @@ pub enum Error {
         #[source]
         source: png::EncodingError,
     },
+    /// A table that cannot be written.
+    #[error("cannot write the table: {reason}")]
+    WriteCsv {
+        /// Why.
+        reason: String,
+    },
+    /// A page that cannot be written.
+    #[error("cannot write the page")]
+    RenderPage {
+        /// What the template engine says.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
 }
 
 impl Error {

@@ -1,4 +1,5 @@
 use crate::Report;
+use crate::summary::{range, summary};
 use crate::table::{mean_name, notes, number};
 use std::fmt::Write as _;
 
@@ -13,21 +14,37 @@ use std::fmt::Write as _;
 /// ```
 pub fn markdown(report: &Report) -> String {
     let mut out = String::from("# Evaluation\n\n");
-    row(&mut out, ["class", "IoU", "F1", "precision", "recall", "pixels"]);
-    row(&mut out, ["---", "---:", "---:", "---:", "---:", "---:"]);
-    for class in &report.classes {
-        let scores = [class.iou, class.f1, class.precision, class.recall]
-            .map(|score| if class.iou.is_none() { "absent".to_owned() } else { number(score) });
-        let name = escaped(&class.name);
-        row(&mut out, [name].into_iter().chain(scores).chain([class.support.to_string()]));
+    let found = report.uncertainty.as_ref().and_then(|uncertainty| uncertainty.intervals.as_ref());
+    let boundary = report.boundary.as_ref();
+    let mut head = vec!["class".to_owned(), "IoU".to_owned()];
+    head.extend(found.map(|_| "IoU, 95 %".to_owned()));
+    head.extend(["F1", "precision", "recall"].map(str::to_owned));
+    head.extend(boundary.map(|boundary| format!("boundary F, {} px", boundary.tolerance_px)));
+    head.push("pixels".to_owned());
+    row(&mut out, &head);
+    row(&mut out, ["---"].into_iter().chain(head[1..].iter().map(|_| "---:")));
+    for (i, class) in report.classes.iter().enumerate() {
+        let score = |score| if class.iou.is_none() { "absent".to_owned() } else { number(score) };
+        let mut cells = vec![escaped(&class.name), score(class.iou)];
+        cells.extend(found.map(|found| range(found.classes.get(i).and_then(|class| class.iou))));
+        cells.extend([class.f1, class.precision, class.recall].map(score));
+        let border = |boundary: &crate::BoundaryReport| boundary.classes.get(i).copied().flatten();
+        cells.extend(boundary.map(|boundary| number(border(boundary).map(|score| score.f1))));
+        cells.push(class.support.to_string());
+        row(&mut out, &cells);
     }
-    let mean = format!("**{}**", mean_name(report));
-    row(&mut out, [mean.as_str(), &number(report.miou), &number(report.mf1), "", "", ""]);
+    let mut means = vec![format!("**{}**", mean_name(report)), number(report.miou)];
+    means.extend(found.map(|found| range(found.miou)));
+    means.extend([number(report.mf1), String::new(), String::new()]);
+    means.extend(boundary.map(|boundary| number(boundary.mean_f1)));
+    means.push(String::new());
+    row(&mut out, &means);
     // Writing to a string cannot fail.
     let _ = writeln!(out, "\nOverall accuracy {}, kappa {}.\n", number(report.oa), number(report.kappa));
-    for note in notes(report) {
+    for note in summary(report).into_iter().chain(notes(report)) {
         let _ = writeln!(out, "* {}", escaped(&note));
     }
+    protocols(&mut out, report);
     out.push_str("\n## Confusion matrix\n\nRows are the truth, columns the prediction, in pixels.\n\n");
     let names: Vec<_> = report.classes.iter().map(|class| escaped(&class.name)).collect();
     row(&mut out, [String::new()].into_iter().chain(names.iter().cloned()));
@@ -36,6 +53,25 @@ pub fn markdown(report: &Report) -> String {
         row(&mut out, [name.clone()].into_iter().chain(counts.iter().map(u64::to_string)));
     }
     out
+}
+
+/// The means by the usual protocols.
+fn protocols(out: &mut String, report: &Report) {
+    if report.protocols.is_empty() {
+        return;
+    }
+    out.push_str("\n## By protocol\n\n");
+    row(out, ["truth", "without", "mean IoU", "mean F1", "accuracy", "kappa", "pixels"]);
+    row(out, ["---", "---", "---:", "---:", "---:", "---:", "---:"]);
+    for scores in &report.protocols {
+        let truth = match scores.eroded_px {
+            0 => "whole".to_owned(),
+            px => format!("eroded by {px} px"),
+        };
+        let figures = [scores.miou, scores.mf1, scores.oa, scores.kappa].map(number);
+        let cells = [truth, escaped(&scores.excluded.join(", "))].into_iter().chain(figures);
+        row(out, cells.chain([scores.pixels.to_string()]));
+    }
 }
 
 fn row<T: AsRef<str>>(out: &mut String, cells: impl IntoIterator<Item = T>) {

@@ -1,3 +1,7 @@
+use crate::sections::{
+    AreaReport, BoundaryReport, CalibrationReport, ComparisonReport, ConfusionAccuracy, LineReport,
+    ProtocolScores, SceneReport, Uncertainty,
+};
 use seg_label::{ClassId, ConfusionMatrix, Legend, Scores};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +18,10 @@ pub struct Evaluation {
     pub eroded: usize,
     /// How the predictions were made, where they come straight from a network.
     pub test: Option<NetworkTest>,
+    /// Pairs of which only a part was compared, since extents differ.
+    pub cut: usize,
+    /// Truths that were brought to the prediction's grid by nearest neighbors.
+    pub resampled: usize,
 }
 
 /// What an evaluation found; its JSON is a contract with other programs.
@@ -37,6 +45,39 @@ pub struct Report {
     pub confusion: Vec<Vec<u64>>,
     /// What was counted and how.
     pub protocol: Protocol,
+    /// `IoU` of the classes in the means, weighted by support.
+    #[serde(default)]
+    pub frequency_weighted_iou: Option<f64>,
+    /// Producer's and user's accuracy.
+    #[serde(default)]
+    pub confusion_accuracy: ConfusionAccuracy,
+    /// The means by the protocols that are usual: whole and eroded truth, with and without what is excluded.
+    #[serde(default)]
+    pub protocols: Vec<ProtocolScores>,
+    /// How well borders are found.
+    #[serde(default)]
+    pub boundary: Option<BoundaryReport>,
+    /// How far the scores are to be trusted.
+    #[serde(default)]
+    pub uncertainty: Option<Uncertainty>,
+    /// Areas over the whole map, corrected.
+    #[serde(default)]
+    pub areas: Option<AreaReport>,
+    /// Why there are no areas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub areas_none_because: Option<String>,
+    /// Accuracy near the lines of tiles.
+    #[serde(default)]
+    pub tile_lines: Option<LineReport>,
+    /// Whether predictions are as right as they say.
+    #[serde(default)]
+    pub calibration: Option<CalibrationReport>,
+    /// One by one, worst first.
+    #[serde(default)]
+    pub scenes: Vec<SceneReport>,
+    /// Beside another prediction.
+    #[serde(default)]
+    pub comparison: Option<ComparisonReport>,
 }
 
 /// One class of a [`Report`]; scores are `None` (JSON `null`) for an absent class.
@@ -152,6 +193,17 @@ impl Report {
             ignored: matrix.ignored(),
             classes,
             confusion: matrix.counts().outer_iter().map(|row| row.to_vec()).collect(),
+            frequency_weighted_iou: scores.frequency_weighted_iou,
+            confusion_accuracy: ConfusionAccuracy::default(),
+            protocols: Vec::new(),
+            boundary: None,
+            uncertainty: None,
+            areas: None,
+            areas_none_because: None,
+            tile_lines: None,
+            calibration: None,
+            scenes: Vec::new(),
+            comparison: None,
         }
     }
 
@@ -187,10 +239,18 @@ impl Protocol {
             mf1_without_exclusion: everything.mf1,
             eroded_px: evaluation.eroded,
             extent: match &evaluation.test {
-                None => "whole rasters on one grid".to_owned(),
+                None if evaluation.cut == 0 => "whole rasters on one grid".to_owned(),
+                None => format!(
+                    "what prediction and truth have in common; extents differ in {} of {} pairs",
+                    evaluation.cut,
+                    evaluation.prediction.len()
+                ),
                 Some(_) => "whole chips; a pixel in two chips counts twice".to_owned(),
             },
-            resample: "none".to_owned(),
+            resample: match evaluation.resampled {
+                0 => "none".to_owned(),
+                some => format!("{some} truths to the prediction's grid, by nearest neighbors"),
+            },
             test: evaluation.test.clone(),
         }
     }
@@ -210,13 +270,113 @@ pub(crate) mod tests {
         Report::new(&legend, &matrix, &Evaluation { excluded: excluded.to_vec(), ..Evaluation::default() })
     }
 
+    /// Two scenes of 16 cells each, with another prediction, probabilities and a map beyond the truth.
+    pub(crate) fn assessed() -> Report {
+        use crate::{Findings, OtherFindings, SceneFindings};
+        use seg_label::{
+            Assessment, AssessmentPlan, Calibration, CellCounts, CellGrid, ClassCounts, MapPair, Resampling,
+            ScenePlace,
+        };
+        let legend = Legend::builtin("dubai").expect("known");
+        let mut total = Assessment::new(&legend, AssessmentPlan::default());
+        let mut other = ConfusionMatrix::new(&legend);
+        let mut calibration = Calibration::default();
+        let grid = CellGrid::new(64, 64, 16);
+        let mut scenes = Vec::new();
+        for scene in 0..2_usize {
+            let truth =
+                ndarray::Array2::from_shape_fn(
+                    (64, 64),
+                    |(y, x)| if y == 0 { 255 } else { (x / 20 % 3) as u8 },
+                );
+            let seen = truth
+                .mapv(|id| id)
+                .indexed_iter()
+                .map(|((y, x), &id)| {
+                    if (x * 7 + y * 13 + x * y) % (5 + 3 * scene) == 0 {
+                        (x % 4) as u8
+                    } else if id == 255 {
+                        0
+                    } else {
+                        id
+                    }
+                })
+                .collect::<Vec<_>>();
+            let seen = ndarray::Array2::from_shape_vec((64, 64), seen).expect("fits");
+            let maps = MapPair { truth: truth.view(), prediction: seen.view(), rows: 0..64, columns: 0..64 };
+            let mut cells = CellCounts::new(grid, 5);
+            let found = total.add(&maps, ScenePlace { grid, x: 0, y: 0 }).expect("one size");
+            found.cells.iter().for_each(|(cell, counts)| cells.cell(*cell).merge(counts));
+            let mut others = CellCounts::new(grid, 5);
+            for (i, cell) in cells.cells().iter().enumerate() {
+                let mut matrix = ConfusionMatrix::new(&legend);
+                (0..cell.pixels()).for_each(|pixel| matrix.add((pixel % 3) as u8, (pixel % 4) as u8));
+                others.cell(i).merge(&ClassCounts::of(&matrix));
+                other.merge(&matrix).expect("same classes");
+            }
+            (0..50).for_each(|i| calibration.add(f64::from(i) / 50.0, i % 3 > 0));
+            scenes.push((cells, others, vec![5000, 4000, 3000, 300, 0]));
+        }
+        let names = ["a.tif".to_owned(), "b.tif".to_owned()];
+        let evaluation = Evaluation {
+            prediction: names.to_vec(),
+            truth: names.to_vec(),
+            excluded: vec![ClassId(2)],
+            ..Evaluation::default()
+        };
+        let mut report = Report::new(&legend, &total.matrix, &evaluation);
+        let findings = Findings {
+            total: &total,
+            scenes: scenes
+                .iter()
+                .zip(&names)
+                .map(|((cells, others, mapped), name)| SceneFindings {
+                    prediction: name,
+                    truth: name,
+                    cells,
+                    other: Some(others),
+                    mapped,
+                    pixel_area: Some(0.25),
+                })
+                .collect(),
+            other: Some(OtherFindings { names: &names, matrix: &other }),
+            calibration: Some(&calibration),
+            lines: None,
+            resampling: Resampling { replicates: 200, seed: 0 },
+        };
+        report.add(&findings, &evaluation.excluded);
+        report
+    }
+
+    #[test]
+    fn all_that_was_found_is_told_and_reads_back() {
+        let report = assessed();
+        assert_eq!(report.protocols.len(), 4, "whole and eroded, with and without");
+        assert_eq!(report.protocols[0].eroded_px, 0);
+        assert_eq!(
+            (report.protocols[1].miou, &report.protocols[1].excluded),
+            (report.miou, &report.protocol.excluded)
+        );
+        assert!(report.protocols[2].ignored > report.protocols[0].ignored);
+        let uncertainty = report.uncertainty.as_ref().expect("told");
+        let oa = uncertainty.intervals.as_ref().expect("blocks").oa.expect("an interval");
+        assert!(report.oa.is_some_and(|value| oa.low < value && value < oa.high));
+        assert!(report.scenes[0].miou <= report.scenes[1].miou, "worst first");
+        let areas = report.areas.as_ref().expect("the map goes on");
+        assert!((areas.classes.iter().map(|class| class.adjusted_share).sum::<f64>() - 1.0).abs() < 1e-12);
+        let contrast = &report.comparison.as_ref().expect("compared").miou;
+        assert_eq!(contrast.this, report.miou);
+        let value = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(serde_json::from_value::<Report>(value).expect("reads back"), report);
+    }
+
     #[test]
     fn the_json_has_the_keys_of_the_contract_and_null_for_absent_classes() {
         let json: serde_json::Value = serde_json::from_str(&report(&[]).to_json()).expect("JSON");
         let keys: Vec<_> = json.as_object().expect("an object").keys().map(String::as_str).collect();
         let contract =
             ["miou", "mf1", "oa", "kappa", "pixels", "ignored", "classes", "confusion", "protocol"];
-        assert_eq!(keys, contract);
+        assert_eq!(keys[..contract.len()], contract);
         let class: Vec<_> = json["classes"][4].as_object().expect("an object").keys().collect();
         assert_eq!(class, ["id", "name", "iou", "f1", "precision", "recall", "support"]);
         assert!(json["classes"][4]["iou"].is_null() && json["classes"][4]["support"] == 0);

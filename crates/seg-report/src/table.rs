@@ -1,3 +1,4 @@
+use crate::summary::summary;
 use crate::{ClassReport, NetworkTest, Report};
 use std::fmt::Write as _;
 
@@ -25,7 +26,7 @@ pub fn table(report: &Report) -> String {
     line(&mut out, &format!("{mean_name:<width$}  {:>6}  {:>6}", number(report.miou), number(report.mf1)));
     line(&mut out, "");
     line(&mut out, &format!("overall accuracy {}, kappa {}", number(report.oa), number(report.kappa)));
-    for note in notes(report) {
+    for note in summary(report).into_iter().chain(notes(report)) {
         line(&mut out, &note);
     }
     out

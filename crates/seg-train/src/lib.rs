@@ -31,9 +31,9 @@ mod trainer;
 mod validate;
 
 pub use error::Error;
-pub use evaluate::{EvaluateJob, evaluate};
+pub use evaluate::{ChipScene, EvaluateJob, Evaluated, SeenChip, evaluate, look};
 pub use observer::{StepReport, TrainObserver, ValidationReport};
-pub use run_folder::Existing;
+pub use run_folder::{Existing, metrics, page, report_stem};
 pub use schedule::learning_rate;
 pub use settings::{Curve, LoopSettings, OptimizerSettings, Precision, ScheduleSettings, TrainSettings};
 pub use summary::TrainSummary;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use seg_data::Split;
 use seg_events::EventFile;
 use seg_grid::Observer;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,11 @@ const EVENTS: (&str, &str) = ("events.out.tfevents.", ".rs-seg");
 const CONFIG: &str = "config.toml";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
+/// The page of a training.
+const PAGE: &str = "training.html";
+/// The beginning and the endings of the names of reports on chips.
+const REPORT: &str = "report-";
+const REPORT_ENDINGS: [&str; 4] = ["html", "json", "csv", "md"];
 /// The beginning of the names of saved batches.
 const BATCH: &str = "bad-batch-";
 const BATCH_ENDING: &str = ".safetensors";
@@ -98,9 +104,33 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let is_own = |name: &str| {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let step = name.strip_prefix(BATCH).and_then(|rest| rest.strip_suffix(BATCH_ENDING));
-        [METRICS, CONFIG, LAST, BEST].contains(&name) || is_events(name) || step.is_some_and(digits)
+        [METRICS, CONFIG, LAST, BEST, PAGE].contains(&name)
+            || is_events(name)
+            || is_report(name)
+            || step.is_some_and(digits)
     };
     files(folder, is_own)
+}
+
+fn is_report(name: &str) -> bool {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let splits = [Split::Train, Split::Val, Split::Test];
+    REPORT_ENDINGS.contains(&ending) && splits.iter().any(|&split| report_stem(split) == stem)
+}
+
+/// The name, without its ending, of the report on a split that a training ends with.
+pub fn report_stem(split: Split) -> String {
+    format!("{REPORT}{split}")
+}
+
+/// The page of a run.
+pub fn page(folder: &Path) -> PathBuf {
+    folder.join(PAGE)
+}
+
+/// The metrics of a run: one JSON object a line.
+pub fn metrics(folder: &Path) -> PathBuf {
+    folder.join(METRICS)
 }
 
 fn is_events(name: &str) -> bool {

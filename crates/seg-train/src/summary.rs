@@ -26,6 +26,9 @@ pub struct TrainSummary {
     pub seconds: f64,
     /// Share of them in which the network waited for samples.
     pub waiting: f64,
+    /// The page of its curves, which who called made of them.
+    #[serde(serialize_with = "lossy_option")]
+    pub page: Option<PathBuf>,
     /// Whether it ended before its last step for want of progress.
     pub stopped_early: bool,
 }

@@ -45,6 +45,16 @@ pub(crate) fn classes(scores: &Tensor) -> Result<Array2<u8>, TchError> {
         .map_err(|error| TchError::Shape(error.to_string()))
 }
 
+/// The highest of each pixel's scores: (1, K, H, W) to (H, W).
+pub(crate) fn highest(scores: &Tensor) -> Result<Array2<f32>, TchError> {
+    let highest = scores.f_amax([1], false)?.f_get(0)?.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?; // (H, W)
+    let (h, w) = highest.size2()?;
+    let mut values = vec![0_f32; (h * w) as usize];
+    highest.f_contiguous()?.f_copy_data(&mut values, (h * w) as usize)?;
+    Array2::from_shape_vec((h as usize, w as usize), values)
+        .map_err(|error| TchError::Shape(error.to_string()))
+}
+
 /// Tells of pixels whose scores were no numbers: a network that fails there is not better for it.
 pub(crate) fn warn_of_unseen(matrix: &ConfusionMatrix, observer: &dyn Observer) {
     let unseen: u64 = matrix.unpredicted().iter().sum();

@@ -337,6 +337,7 @@ impl<'a> Training<'a> {
             miou: best.map(|best| best.miou),
             seconds: self.meter.seconds(),
             waiting: self.meter.waiting(),
+            page: None,
             stopped_early: self.step < self.job.settings.train.steps,
         }
     }

@@ -47,6 +47,26 @@ fn a_raster_that_is_darker_than_the_training_s_is_told_band_by_band() {
 }
 
 #[test]
+fn a_training_ends_with_its_page_and_a_report_on_its_chips() {
+    let ground = Ground::new();
+    ground.train("run", &["--set", "train.steps=2", "--set", "train.validate-every=1"]);
+    let read = |name: &str| fs::read_to_string(ground.path("run").join(name)).expect(name);
+    let page = read("training.html");
+    for part in ["Learning rate", "IoU of each class", "report-val.html", "<table id=\"validations\">"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let report: serde_json::Value = serde_json::from_str(&read("report-val.json")).expect("JSON");
+    assert_eq!(report["protocol"]["split"], "val", "{report}");
+    assert!(
+        report["calibration"]["ece"].is_number() && read("report-val.html").contains("Worst"),
+        "{report}"
+    );
+    // They are the training's own: another one replaces them.
+    ground.train("run", &["--set", "train.steps=1", "--overwrite"]);
+    assert!(read("training.html").contains("<data value=\"1\">1</data>"));
+}
+
+#[test]
 fn without_known_values_the_normalization_tells_and_pixel_sizes_are_compared() {
     let folder = tempfile::tempdir().expect("a folder");
     Scene::write(folder.path(), 300, 200);

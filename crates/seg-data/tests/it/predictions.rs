@@ -16,13 +16,8 @@ fn predictions_are_the_legend_s_colors_or_ids_under_the_chips_names() {
     {
         let out = folder.path(&format!("{style:?}"));
         let predictions = PredictionFolder::create(&out, Existing::Refuse, &set, style).expect("room");
-        let mut job = CompareJob {
-            predictions: Vec::new(),
-            truths: Vec::new(),
-            convention: Some(Convention::new(legend())),
-            eroded: 0,
-            threads: 1,
-        };
+        let mut job = CompareJob::new(Vec::new(), Vec::new(), 1);
+        job.convention = Some(Convention::new(legend()));
         for index in 0..set.len() {
             let (.., truth) = set.read(index, Window::whole(set.size(index))).expect("reads");
             predictions.write(index, &truth).expect("written");
@@ -37,7 +32,7 @@ fn predictions_are_the_legend_s_colors_or_ids_under_the_chips_names() {
         assert_eq!(contents(&out).len(), 5);
         assert_eq!(LabelRaster::open(&job.predictions[0]).expect("opens").kind(), kind);
         // They are read back as any class raster of this legend.
-        let matrix = compare(&job, &Silent).expect("compared").matrix;
+        let matrix = compare(&job, &Silent).expect("compared").total.matrix;
         assert_eq!(Scores::new(&matrix).miou, Some(1.0), "{style:?}");
         let again = PredictionFolder::create(&out, Existing::Refuse, &set, style);
         assert!(matches!(again, Err(Error::PredictionExists { .. })), "{again:?}");

@@ -1,4 +1,4 @@
-use super::VectorFormat;
+use super::{ConfidenceFields, PolygonSpec, ReviewFields, VectorFormat};
 use crate::GdalMessage;
 use gdal::vector::{Feature, FieldDefn, Layer, OGRFieldType};
 
@@ -13,6 +13,8 @@ pub(crate) enum Field {
     ConfidenceMean,
     ConfidenceTenth,
     TouchesEdge,
+    Rank,
+    Doubt,
 }
 
 /// What is told about a polygon.
@@ -32,11 +34,22 @@ pub struct PolygonRow<'a> {
     pub confidence: Option<(f64, f64)>,
     /// Whether it reaches the edge of the raster.
     pub touches_edge: bool,
+    /// Where it stands among those that may be wrong.
+    pub review: Option<ReviewRank>,
+}
+
+/// Where a polygon stands among those that may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReviewRank {
+    /// 1 is to be looked at first.
+    pub rank: u64,
+    /// Its area times what the mean confidence lacks to 1.
+    pub doubt: f64,
 }
 
 impl Field {
-    /// All of them; those of confidence only where it is known.
-    pub(crate) fn list(has_confidence: bool) -> Vec<Self> {
+    /// All of them; those of confidence only where it is known, those of a review only where that is what is written.
+    pub(crate) fn list(spec: &PolygonSpec<'_>) -> Vec<Self> {
         let all = [
             Self::ClassId,
             Self::ClassName,
@@ -46,9 +59,14 @@ impl Field {
             Self::ConfidenceMean,
             Self::ConfidenceTenth,
             Self::TouchesEdge,
+            Self::Rank,
+            Self::Doubt,
         ];
-        let is_wanted =
-            |field: &Self| has_confidence || !matches!(field, Self::ConfidenceMean | Self::ConfidenceTenth);
+        let is_wanted = |field: &Self| match field {
+            Self::ConfidenceMean | Self::ConfidenceTenth => spec.confidence == ConfidenceFields::Present,
+            Self::Rank | Self::Doubt => spec.review == ReviewFields::Present,
+            _ => true,
+        };
         all.into_iter().filter(is_wanted).collect()
     }
 
@@ -68,6 +86,8 @@ impl Field {
             Self::ConfidenceTenth => "confidence_p10",
             Self::TouchesEdge if is_short => "touch_edge",
             Self::TouchesEdge => "touches_edge",
+            Self::Rank => "rank",
+            Self::Doubt => "doubt",
         }
     }
 
@@ -76,7 +96,7 @@ impl Field {
         let kind = match self {
             Self::ClassId | Self::TouchesEdge => OGRFieldType::OFTInteger,
             Self::ClassName => OGRFieldType::OFTString,
-            Self::Pixels => OGRFieldType::OFTInteger64,
+            Self::Pixels | Self::Rank => OGRFieldType::OFTInteger64,
             _ => OGRFieldType::OFTReal,
         };
         let field = FieldDefn::new(self.name(format), kind)?;
@@ -109,6 +129,10 @@ impl Field {
             Self::ConfidenceMean => real(feature, row.confidence.map(|(mean, _)| mean)),
             Self::ConfidenceTenth => real(feature, row.confidence.map(|(_, tenth)| tenth)),
             Self::TouchesEdge => feature.set_field_integer(index, row.touches_edge.into()),
+            Self::Rank => {
+                feature.set_field_integer64(index, row.review.map_or(0, |review| review.rank as i64))
+            }
+            Self::Doubt => real(feature, row.review.map(|review| review.doubt)),
         }?;
         Ok(())
     }

@@ -5,7 +5,7 @@ mod format;
 mod staged;
 mod style;
 
-pub use fields::PolygonRow;
+pub use fields::{PolygonRow, ReviewRank};
 pub use format::VectorFormat;
 pub use staged::WrittenPolygons;
 
@@ -39,6 +39,8 @@ pub struct PolygonSpec<'a> {
     pub geometry: PolygonKind,
     /// Whether it is known how sure the network was.
     pub confidence: ConfidenceFields,
+    /// Whether the polygons are ranked for those who look for mistakes.
+    pub review: ReviewFields,
     /// GDAL's layer creation options, as `KEY=VALUE`.
     pub layer_options: &'a [String],
 }
@@ -73,6 +75,14 @@ pub enum PolygonKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum ConfidenceFields {
+    Present,
+    Absent,
+}
+
+/// Whether features have attributes for a review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum ReviewFields {
     Present,
     Absent,
 }
@@ -195,7 +205,7 @@ fn create_layers(
         let layer = watched(|| {
             dataset.create_layer(LayerOptions { name, srs: srs.as_ref(), ty, options: Some(&options) })
         })??;
-        for field in Field::list(spec.confidence == ConfidenceFields::Present) {
+        for field in Field::list(spec) {
             field.add_to(&layer, spec.format)?;
         }
     }
@@ -216,7 +226,7 @@ impl<'a> PolygonSink<'a> {
             layers.push((layer, defn));
         }
         let counts = vec![0; layers.len()];
-        let fields = Field::list(spec.confidence == ConfidenceFields::Present);
+        let fields = Field::list(spec);
         Ok(Self { layers, fields, spec: *spec, path, counts, used: vec![false; spec.classes.len()] })
     }
 

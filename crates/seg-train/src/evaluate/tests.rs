@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use seg_data::{DataSettings, Existing, PredictionStyle, Split};
 use seg_grid::{Progress, Silent, Size};
-use seg_label::Scores as ClassScores;
+use seg_label::{Scores as ClassScores, erode_borders};
 use seg_nn::{ClassSpec, InputSpec, Logits, ModelCard, OutputKind, Scores};
 use tch::{Kind, Tensor};
 
@@ -225,15 +225,15 @@ fn every_labeled_pixel_counts_once_for_any_number_of_threads() {
             model: &model,
             chips: &chips,
             passes: &plan,
-            eroded: 0,
+            plan: AssessmentPlan::eroding(0, 3),
             threads: 1,
             predictions: None,
         };
-        let matrix = evaluate(&job, &Silent).unwrap();
+        let matrix = evaluate(&job, &Silent).unwrap().total.matrix;
         assert_eq!((matrix.pixels(), matrix.ignored()), (LABELED, 70 + 130 + 20 + 64));
         assert_eq!(ClassScores::new(&matrix).miou, Some(1.0), "{plan:?}");
         assert_eq!(matrix.ids(), chips.legend().classes().iter().map(|class| class.id).collect::<Vec<_>>());
-        assert_eq!(evaluate(&EvaluateJob { threads: 3, ..job }, &Silent).unwrap(), matrix);
+        assert_eq!(evaluate(&EvaluateJob { threads: 3, ..job }, &Silent).unwrap().total.matrix, matrix);
     }
 }
 
@@ -248,11 +248,11 @@ fn eroded_borders_are_ignored_and_predictions_are_written() {
         model: &model,
         chips: &chips,
         passes: &plan,
-        eroded: 2,
+        plan: AssessmentPlan::eroding(2, 3),
         threads: 2,
         predictions: Some(&predictions),
     };
-    let matrix = evaluate(&job, &Silent).unwrap();
+    let matrix = evaluate(&job, &Silent).unwrap().total.matrix;
     let mut expected = 0;
     for chip in 0..chips.len() {
         let (.., mut truth) = chips.read(chip, Window::whole(chips.size(chip))).unwrap();
@@ -289,10 +289,16 @@ fn pixels_without_a_number_are_missed_and_told() {
     let plan = plan(SlidingWindow::of_side(512));
     let mut model = model(probe(32));
     model.card.input.mean = vec![f64::NAN; 3];
-    let job =
-        EvaluateJob { model: &model, chips: &chips, passes: &plan, eroded: 0, threads: 2, predictions: None };
+    let job = EvaluateJob {
+        model: &model,
+        chips: &chips,
+        passes: &plan,
+        plan: AssessmentPlan::eroding(0, 3),
+        threads: 2,
+        predictions: None,
+    };
     let told = Listening::default();
-    let matrix = evaluate(&job, &told).unwrap();
+    let matrix = evaluate(&job, &told).unwrap().total.matrix;
     assert_eq!((matrix.pixels(), matrix.unpredicted().iter().sum::<u64>()), (LABELED, LABELED));
     assert_eq!(ClassScores::new(&matrix).miou, Some(0.0));
     let told = told.0.into_inner().unwrap();
@@ -318,8 +324,14 @@ fn what_goes_wrong_is_told_with_the_chip() {
     let chips = chips(folder.path());
     let plan = plan(SlidingWindow::of_side(512));
     let fine = model(probe(32));
-    let job =
-        EvaluateJob { model: &fine, chips: &chips, passes: &plan, eroded: 0, threads: 1, predictions: None };
+    let job = EvaluateJob {
+        model: &fine,
+        chips: &chips,
+        passes: &plan,
+        plan: AssessmentPlan::eroding(0, 3),
+        threads: 1,
+        predictions: None,
+    };
     let error = evaluate(&job, &Impatient).unwrap_err();
     assert!(matches!(error, Error::Data(seg_data::Error::Cancelled)), "{error}");
     let error = plan.probabilities(&probe(1), &blocks(64, 64), &|| true).unwrap_err();
