@@ -12,7 +12,8 @@ fn layers_have_names_that_a_geopackage_can_have() {
     let legend = |third: &str| {
         let names = ["building", "Road", third, "tree"];
         let class = |(class, name): (&ClassEntry<'_>, &str)| {
-            format!("[[class]]\nid = {}\nname = \"{name}\"\ncolor = \"#0000{:02x}\"\n", class.id, class.id)
+            let ClassEntry { id, color: [r, g, b], .. } = class;
+            format!("[[class]]\nid = {id}\nname = \"{name}\"\ncolor = \"#{r:02x}{g:02x}{b:02x}\"\n")
         };
         let text: String = CLASSES.iter().zip(names).map(class).collect();
         fs::write(folder.path().join("legend.toml"), text).expect("written");
@@ -80,8 +81,6 @@ fn percentages_are_no_probabilities() {
         let utm = placed(size_of(&classes), Some("EPSG:32633"), [4e5, 0.5, 0.0, 5.6e6, 0.0, -0.5]);
         write_chip(&folder.path().join("sure.tif"), patch, &utm, ChipFormat::GTiff, &[]).expect("written");
     };
-    let utm = placed(size_of(&classes), Some("EPSG:32633"), [4e5, 0.5, 0.0, 5.6e6, 0.0, -0.5]);
-    write(&folder.path().join("classes.tif"), &classes, &utm);
     sure(1.0);
     vectorized(folder.path(), "--out p.fgb --confidence sure.tif");
     sure(100.0);

@@ -26,9 +26,10 @@ pub(super) fn layer_options(spec: &PolygonSpec<'_>) -> Vec<String> {
 
 /// The column that polygons are in.
 pub(super) fn geometry_column<'a>(spec: &PolygonSpec<'a>) -> &'a str {
-    let options = spec.layer_options.iter().filter_map(|option| option.split_once('='));
-    let named = options.filter(|(key, _)| key.eq_ignore_ascii_case("GEOMETRY_NAME")).map(|(_, name)| name);
-    named.take(1).next().unwrap_or(GEOMETRY_COLUMN)
+    let mut options = spec.layer_options.iter().filter_map(|option| option.split_once('='));
+    options
+        .find(|(key, _)| key.eq_ignore_ascii_case("GEOMETRY_NAME"))
+        .map_or(GEOMETRY_COLUMN, |(_, name)| name)
 }
 
 /// Rounded to a hundredth of a pixel or less, no border comes to lie on another: between corners of pixels, one and a
