@@ -13,7 +13,8 @@ use std::path::PathBuf;
 ///
 /// Borders are traced along the edges of pixels, once for both sides, so neighbors share every corner: there are no
 /// gaps and no overlaps, before and after simplification. Nodata becomes no polygon. The raster is read in bands of
-/// rows, so memory does not grow with it; the polygons are the same for any number of threads.
+/// rows, so memory does not grow with it, but for a bit a pixel with --simplify and some 200 bytes an area with
+/// --min-area or --fill-holes. The polygons are the same for any number of threads.
 ///
 /// Attributes are `class_id`, `class_name`, `area_m2` and `perimeter_m` (on the ellipsoid where coordinates are degrees,
 /// empty where there is no CRS), pixels, `touches_edge`, and with --confidence `confidence_mean` and `confidence_p10`, from
@@ -36,7 +37,7 @@ pub(crate) struct VectorizeArgs {
     /// Merge smaller areas into the neighbor with the longest common border, the smallest first: 10m2, 0.5ha or 40px
     #[arg(long, value_name = "AREA", value_parser = ground_area)]
     pub min_area: Option<GroundArea>,
-    /// Fill smaller holes, with all that is in them but nodata: 5m2 or 20px
+    /// Fill smaller holes that have no nodata in them: 5m2 or 20px
     #[arg(long, value_name = "AREA", value_parser = ground_area)]
     pub fill_holes: Option<GroundArea>,
     /// Leave out corners of borders between areas, once for both sides, within this tolerance: 0.5m or 2px

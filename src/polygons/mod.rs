@@ -85,6 +85,7 @@ pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
     let wanted = wanted(&job.only, raster.legend())?;
     let profile = raster.raster_profile();
     let scale = Scale::of(profile);
+    scale.check()?;
     let mut notes: Vec<String> = raster.notes().to_vec();
     notes.extend(scale.note(profile, format));
     let areas = [("--min-area", job.min_area), ("--fill-holes", job.fill_holes)];
@@ -244,6 +245,7 @@ impl Prepared<'_> {
             },
             review: ReviewFields::Absent,
             layer_options: &self.job.layer_options,
+            pixel: self.scale.pixel_in_degrees(),
         };
         let mut totals: Vec<ClassTotal> = classes
             .iter()

@@ -3,8 +3,11 @@
 use crate::diagnostic::Advice;
 use crate::value::OnGround;
 use seg_gdal::{RasterProfile, VectorFormat};
-use seg_grid::{GeoTransform, Size};
+use seg_grid::{GeoTransform, Size, WorldPoint};
 use seg_vector::{Ellipsoid, Ground, Placement, Units};
+
+/// About how long a degree of latitude is.
+const METERS_IN_A_DEGREE: f64 = 111_195.0;
 
 /// What a pixel measures, and why that may be unknown.
 #[derive(Debug)]
@@ -19,11 +22,11 @@ impl Scale {
         let units = match (&profile.crs, profile.transform) {
             (Some(crs), Some(_)) => match (crs.meters_per_unit(), crs.angles()) {
                 (Some(scale), _) => Units::Meters(scale),
-                (None, Some(angles)) => Units::Degrees {
+                (None, Some(angles)) if is_on_earth(profile, angles.degrees_per_unit) => Units::Degrees {
                     scale: angles.degrees_per_unit,
                     ellipsoid: Ellipsoid { semi_major: angles.semi_major, semi_minor: angles.semi_minor },
                 },
-                (None, None) => Units::Unknown,
+                (None, _) => Units::Unknown,
             },
             _ => Units::Unknown,
         };
@@ -38,12 +41,21 @@ impl Scale {
         self.placement.units != Units::Unknown
     }
 
+    /// The side of a pixel in longitude and latitude, or in the raster's coordinates where their unit is unknown.
+    pub(super) fn pixel_in_degrees(&self) -> f64 {
+        let t = self.placement.transform;
+        let side = (t.pixel_x * t.pixel_y - t.row_x * t.column_y).abs().sqrt();
+        self.pixel().map_or(side, |area| area.sqrt() / METERS_IN_A_DEGREE)
+    }
+
     /// What the user should know about coordinates and lengths.
     pub(super) fn note(&self, profile: &RasterProfile, format: VectorFormat) -> Option<String> {
-        let what = match (self.is_known(), &profile.crs) {
-            (true, _) => return None,
-            (false, Some(_)) => "no geotransform",
-            (false, None) => "no CRS",
+        let what = match (&profile.crs, profile.transform) {
+            _ if self.is_known() => return None,
+            (None, _) => "no CRS",
+            (Some(_), None) => "no geotransform",
+            (Some(crs), Some(_)) if crs.angles().is_some() => "latitudes beyond the poles",
+            (Some(_), Some(_)) => "a CRS in units that nobody knows",
         };
         let lon_lat = if format.is_lon_lat() {
             ", and coordinates are as in the raster, not longitude and latitude"
@@ -51,6 +63,16 @@ impl Scale {
             ""
         };
         Some(format!("{} has {what}: area_m2 and perimeter_m stay empty{lon_lat}", self.name))
+    }
+
+    /// Refuses a raster whose pixels have no area.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let corner = WorldPoint { x: 0.0, y: 0.0 };
+        if self.placement.transform.invert(corner).is_some() {
+            return Ok(());
+        }
+        let what = format!("pixels of {} have no area: its geotransform is flat", self.name);
+        Err(Advice::new(what, "give it one: gdal_translate -a_ullr LEFT TOP RIGHT BOTTOM").into())
     }
 
     /// An area in both units, as far as they are known.
@@ -107,10 +129,21 @@ impl Scale {
     }
 
     fn unknown(&self) -> anyhow::Error {
-        let what =
-            format!("nobody knows how long a meter is in {}, which has no CRS or no geotransform", self.name);
+        let what = format!(
+            "nobody knows how long a meter is in {}: its CRS or geotransform does not tell",
+            self.name
+        );
         Advice::new(what, "give areas and lengths in pixels, such as 40px and 2px").into()
     }
+}
+
+/// Whether no corner lies more than a pixel beyond the poles.
+fn is_on_earth(profile: &RasterProfile, degrees_per_unit: f64) -> bool {
+    let Some(transform) = profile.transform else { return false };
+    let (width, height) = (profile.size.width as f64, profile.size.height as f64);
+    let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)];
+    let pixel = transform.pixel_y.abs().max(transform.column_y.abs());
+    corners.into_iter().all(|(x, y)| (transform.apply(x, y).y.abs() - pixel) * degrees_per_unit <= 90.0)
 }
 
 /// Four digits that count.

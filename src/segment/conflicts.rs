@@ -45,10 +45,14 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
     Ok(())
 }
 
-/// Two names of one file, links included; a name that only GDAL knows is no file.
-pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+/// Two names of one file, links included; the first can be GDAL's name of a part of a file, such as
+/// `GPKG:file.gpkg:layer`.
+pub(crate) fn same_file(read: &Path, written: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-    identity(a).is_some_and(|a| identity(b) == Some(a))
+    let Some(written) = identity(written) else { return false };
+    let name = read.to_string_lossy();
+    let parts = name.split(':').map(|part| Path::new(part.trim_matches('"')));
+    std::iter::once(read).chain(parts).any(|path| identity(path) == Some(written))
 }
 
 /// The path with its folder's own name, whether the file exists or not.

@@ -1,5 +1,7 @@
 //! `rs-seg vectorize`, read back by GDAL.
 
+mod files;
+
 use crate::program::{Run, command, rs_seg_in};
 use crate::scene::Scene;
 use ndarray::Array2;
@@ -227,6 +229,17 @@ fn degrees_are_measured_on_the_ellipsoid() {
     let valid = classes.iter().filter(|class| **class != NODATA).count() as f64;
     let expected = valid * 0.686_78 * 1.112_67;
     assert!((sum(&told, "area_m2") / expected - 1.0).abs() < 1e-4, "{told} {expected}");
+    // Pixels whose middles are on the poles have an area, and those far beyond have none.
+    for (north, is_known) in [(91.0, true), (200.0, false)] {
+        let placed =
+            placed(size_of(&classes), Some("EPSG:4326"), [-180.0, 3.0, 0.0, north, 0.0, -182.0 / 90.0]);
+        write(&folder.path().join("globe.tif"), &classes, &placed);
+        let arguments = ["vectorize", "globe.tif", "--out", "g.fgb", "--overwrite", "--json"];
+        let run = rs_seg_in(folder.path(), &[&arguments[..], &["--legend", "legend.toml"]].concat());
+        let area = &run.json()["classes"][0]["area_m2"];
+        assert_eq!(area.as_f64() > Some(0.0), is_known, "{run:?}");
+        assert_eq!(run.stderr.contains("latitudes beyond the poles"), !is_known, "{run:?}");
+    }
     // 3 m2 are almost four pixels.
     let smallest = ogrinfo(folder.path(), &["-q", "p.gpkg", "-sql", "SELECT MIN(pixels) FROM p"]);
     assert!(smallest.trim_end().ends_with("= 4"), "{smallest}");

@@ -13,6 +13,9 @@ use std::ops::Range;
 /// A value that marks codes of no class in a table of bytes, unless a class has it.
 const UNKNOWN: u8 = 254;
 
+/// What probabilities are, with what rounding may add to them.
+const PROBABILITIES: std::ops::RangeInclusive<f64> = -1e-3..=1.001;
+
 /// Where names and colors of classes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegendOrigin {
@@ -200,15 +203,25 @@ impl ClassSource for ClassFile {
         let failed = |source| reading(name, &rows, opening(name)(source));
         let raw = raster.read_raw(window).map_err(failed)?;
         let valid = raster.read_validity(window).map_err(failed)?;
-        let values: Vec<u8> = match raw.bands.into_iter().next() {
-            Some((_, RawValues::UInt8(values))) => values,
-            Some((_, RawValues::Float32(values))) => values.into_iter().map(|v| byte(f64::from(v))).collect(),
-            Some((_, RawValues::Float64(values))) => values.into_iter().map(byte).collect(),
+        let probabilities: Vec<f64> = match raw.bands.into_iter().next() {
+            Some((_, RawValues::UInt8(values))) => {
+                let known = values.into_iter().zip(&valid);
+                let values = known.map(|(value, valid)| if *valid { value } else { NO_CLASS }).collect();
+                return Ok(Array2::from_shape_vec((window.height, window.width), values).ok());
+            }
+            Some((_, RawValues::Float32(values))) => values.into_iter().map(f64::from).collect(),
+            Some((_, RawValues::Float64(values))) => values,
             _ => return Ok(None),
         };
-        let values =
-            values.into_iter().zip(&valid).map(|(value, valid)| if *valid { value } else { NO_CLASS });
-        Ok(Array2::from_shape_vec((window.height, window.width), values.collect()).ok())
+        let mut values = Vec::with_capacity(probabilities.len());
+        for (value, valid) in probabilities.into_iter().zip(&valid) {
+            if *valid && value.is_finite() && !PROBABILITIES.contains(&value) {
+                let has = format!("the value {value}");
+                return Err(reading(name, &rows, Error::NoConfidence { name: name.clone(), has }));
+            }
+            values.push(if *valid { byte(value) } else { NO_CLASS });
+        }
+        Ok(Array2::from_shape_vec((window.height, window.width), values).ok())
     }
 
     fn reopen(&self) -> Result<Box<dyn ClassSource>, IoError> {

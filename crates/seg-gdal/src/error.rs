@@ -108,6 +108,9 @@ pub enum Error {
     /// Polygons that could not be written.
     #[error("cannot write polygons to {}", path.display())]
     WritePolygons { path: PathBuf, source: GdalMessage },
+    /// A name that no layer of the format can have.
+    #[error("{} cannot have a layer called {name}: {reason}", path.display())]
+    LayerName { path: PathBuf, name: String, reason: String },
     /// A layer that the data set lacks, or has more than one of.
     #[error("cannot tell which layer of {name} to burn: it has {has}")]
     AmbiguousLayer { name: String, has: String },
@@ -231,9 +234,10 @@ impl Error {
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
-            Self::UnknownVectorFormat { .. } | Self::WritePolygons { .. } | Self::NoVectorDriver { .. } => {
-                self.hint_on_polygons()
-            }
+            Self::UnknownVectorFormat { .. }
+            | Self::WritePolygons { .. }
+            | Self::NoVectorDriver { .. }
+            | Self::LayerName { .. } => self.hint_on_polygons(),
             Self::AmbiguousLayer { .. } => {
                 Some("leave one layer in the file: `ogr2ogr one.gpkg FILE LAYER`".to_owned())
             }
@@ -293,10 +297,14 @@ impl Error {
         match self {
             Self::UnknownVectorFormat { endings, .. } => Some(format!("endings are {}", endings.join(", "))),
             Self::WritePolygons { source, .. }
-                if ["full", "No space", "I/O"].iter().any(|sign| source.0.contains(sign)) =>
+                if ["full", "No space", "I/O", "DBF record"].iter().any(|sign| source.0.contains(sign)) =>
             {
                 Some("make room, or write to another disk; nothing is left of this try".to_owned())
             }
+            Self::LayerName { .. } => Some(
+                "layers are called as the file, or with --layer-per-class as the classes: call it another name"
+                    .to_owned(),
+            ),
             Self::NoVectorDriver { .. } => Some(
                 "write .gpkg or .fgb, or use a GDAL that has it; `ogrinfo --formats` lists them".to_owned(),
             ),

@@ -55,6 +55,10 @@ pub enum Shape {
     MultiPolygon,
 }
 
+/// Degrees of longitude that an edge is measured over at once. It follows a row of pixels, which the shortest way
+/// between its ends leaves, and beyond 180 degrees that even goes around the other side of the earth.
+const LONGEST_EDGE: f64 = 1.0;
+
 const WKB_LITTLE_ENDIAN: u8 = 1;
 const WKB_POLYGON: u32 = 3;
 const WKB_MULTI_POLYGON: u32 = 6;
@@ -81,7 +85,7 @@ impl Placement {
                 let middle = size.width as f64 / 2.0;
                 let distance = |from: (f64, f64), to: (f64, f64)| -> f64 {
                     let [a, b] = [from, to].map(|(column, row)| t.apply(column, row));
-                    geodesic.inverse(a.y * scale, a.x * scale, b.y * scale, b.x * scale)
+                    geodesic.inverse(latitude(a.y * scale), a.x * scale, latitude(b.y * scale), b.x * scale)
                 };
                 let sizes = (0..size.height).map(|row| {
                     let row = row as f64;
@@ -115,9 +119,15 @@ impl Placement {
                 let (mut sum, mut perimeter) = (0.0, 0.0);
                 for ring in rings {
                     let mut measured = PolygonArea::new(&geodesic, Winding::CounterClockwise);
-                    for corner in ring {
-                        let WorldPoint { x, y } = self.world(*corner);
-                        measured.add_point(y * scale, x * scale);
+                    for (from, to) in edges(ring) {
+                        let (a, b) = (self.world(from), self.world(to));
+                        let span = (b.x - a.x).abs() * scale;
+                        let pieces = (span / LONGEST_EDGE).ceil().clamp(1.0, 360.0) as u32;
+                        for piece in 0..pieces {
+                            let share = f64::from(piece) / f64::from(pieces);
+                            let (x, y) = (a.x + share * (b.x - a.x), a.y + share * (b.y - a.y));
+                            measured.add_point(latitude(y * scale), x * scale);
+                        }
                     }
                     let (length, inside, _) = measured.compute(true);
                     perimeter += length;
@@ -186,6 +196,11 @@ impl Placement {
     }
 }
 
+/// Where a pixel's middle is on a pole, its edge lies beyond.
+fn latitude(degrees: f64) -> f64 {
+    degrees.clamp(-90.0, 90.0)
+}
+
 fn head(kind: u32, count: usize, bytes: &mut Vec<u8>) {
     bytes.push(WKB_LITTLE_ENDIAN);
     bytes.extend(kind.to_le_bytes());
@@ -201,11 +216,15 @@ mod tests {
     use super::*;
     use crate::{ClassArray, PolygonizeSettings, Work, polygonize};
     use geo::{Area as _, GeodesicArea as _, Length as _, Winding as _};
-    use ndarray::array;
+    use ndarray::{Array2, array};
     use seg_grid::Silent;
+    use std::f64::consts::PI;
 
     fn areas() -> Vec<Area> {
-        let classes = array![[1, 1, 1, 2], [1, 3, 1, 2], [1, 1, 1, 2]];
+        polygonized(array![[1, 1, 1, 2], [1, 3, 1, 2], [1, 1, 1, 2]])
+    }
+
+    fn polygonized(classes: Array2<u8>) -> Vec<Area> {
         let mut areas = Vec::new();
         let (settings, work) = (PolygonizeSettings::default(), Work { band_rows: 8, workers: 1 });
         let source = ClassArray { classes, confidence: None };
@@ -228,6 +247,24 @@ mod tests {
 
     fn placed(terms: [f64; 6], units: Units) -> Placement {
         Placement { transform: GeoTransform::from_gdal(terms), units }
+    }
+
+    #[test]
+    fn a_raster_of_the_whole_earth_is_as_large_as_the_earth() {
+        let classes = Array2::from_shape_fn((18, 36), |(y, _)| (y / 6) as u8);
+        let wgs84 = Ellipsoid { semi_major: 6_378_137.0, semi_minor: 6_356_752.314_245 };
+        let units = Units::Degrees { scale: 1.0, ellipsoid: wgs84 };
+        let placement = placed([-180.0, 10.0, 0.0, 90.0, 0.0, -10.0], units);
+        let measures: Vec<_> =
+            polygonized(classes).iter().map(|area| placement.measures(area).expect("known")).collect();
+        let total: f64 = measures.iter().map(|measures| measures.area).sum();
+        assert!((total / 510_065_621_724_088.5 - 1.0).abs() < 1e-9, "{total}");
+        // Twice around at 30 degrees and two meridians; a parallel is a few meters longer than its pieces.
+        let around =
+            2.0 * PI * 6_378_137.0 * 30_f64.to_radians().cos() / (1.0 - 0.006_694_379_99 * 0.25_f64).sqrt();
+        let meridian = 6_640_226.796;
+        let perimeter = measures[1].perimeter;
+        assert!((perimeter / (2.0 * around + 2.0 * meridian) - 1.0).abs() < 1e-4, "{perimeter}");
     }
 
     #[test]

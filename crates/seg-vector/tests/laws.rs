@@ -385,6 +385,10 @@ fn shapes() -> Vec<Array2<u8>> {
         spiral,
         // single pixels
         of(11, 11, &|y, x| u8::from(y % 2 == 1 && x % 2 == 1)),
+        // a comb
+        of(7, 25, &|y, x| u8::from(y % 4 == 1 || (y % 4 == 2 && x % 2 == 0))),
+        // rows with many neighbors
+        of(9, 16, &|y, x| if y % 2 == 0 { 0 } else { 1 + (x % 2) as u8 }),
         // a diagonal ring
         of(9, 9, &|y, x| u8::from(y.abs_diff(4) + x.abs_diff(4) == 3)),
     ]

@@ -2,6 +2,8 @@
 
 mod fields;
 mod format;
+mod names;
+mod options;
 mod staged;
 mod style;
 
@@ -18,9 +20,6 @@ use gdal::vector::{Defn, Feature, Geometry, Layer, LayerOptions, OGRwkbGeometryT
 use gdal::{Dataset, DriverManager};
 use staged::Staged;
 use std::path::Path;
-
-/// The column that polygons are in.
-const GEOMETRY_COLUMN: &str = "geom";
 
 /// How polygons are laid out in a file.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +42,8 @@ pub struct PolygonSpec<'a> {
     pub review: ReviewFields,
     /// GDAL's layer creation options, as `KEY=VALUE`.
     pub layer_options: &'a [String],
+    /// How large a pixel is in the coordinates that are written.
+    pub pixel: f64,
 }
 
 /// Which classes a style lists.
@@ -114,6 +115,7 @@ pub fn write_polygons<E: From<Error>>(
     fill: impl FnOnce(&mut PolygonSink<'_>) -> Result<(), E>,
 ) -> Result<WrittenPolygons, E> {
     crate::install_log_handler();
+    let names = names::layer_names(path, spec)?;
     let staged = Staged::create(path)?;
     let file = staged.file();
     let _quick = ThreadOptions::set(&[
@@ -124,7 +126,7 @@ pub fn write_polygons<E: From<Error>>(
     ]);
     let failed = |source: GdalMessage| Error::WritePolygons { path: path.to_path_buf(), source };
     let mut dataset = create(&file, spec).map_err(failed)?;
-    let names = create_layers(&mut dataset, path, spec).map_err(failed)?;
+    create_layers(&mut dataset, &names, spec).map_err(failed)?;
     let fill = |dataset: &Dataset| -> Result<(Vec<u64>, Vec<bool>), E> {
         let mut sink = PolygonSink::new(dataset, &names, spec, path).map_err(failed)?;
         fill(&mut sink)?;
@@ -135,7 +137,8 @@ pub fn write_polygons<E: From<Error>>(
         let (counts, used) = fill(&transaction)?;
         let shown: Vec<_> = spec.classes.iter().zip(used).filter(|(_, used)| spec.shows(*used)).collect();
         let shown: Vec<_> = shown.into_iter().map(|(class, _)| *class).collect();
-        for statement in style::style_statements(&names, GEOMETRY_COLUMN, &style::polygon_style(&shown)) {
+        let column = options::geometry_column(spec);
+        for statement in style::style_statements(&names, column, &style::polygon_style(&shown)) {
             let ran = watched(|| transaction.execute_sql(&statement, None, Dialect::DEFAULT).map(drop));
             ran.map_err(failed)?.map_err(|error| failed(error.into()))?;
         }
@@ -175,33 +178,17 @@ fn create(file: &Path, spec: &PolygonSpec<'_>) -> Result<Dataset, GdalMessage> {
     watched(|| driver.create_vector_only(file))?.map_err(Into::into)
 }
 
-/// Makes the layers with their attributes, and gives their names.
-fn create_layers(
-    dataset: &mut Dataset,
-    path: &Path,
-    spec: &PolygonSpec<'_>,
-) -> Result<Vec<String>, GdalMessage> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let names: Vec<String> = match spec.layers {
-        Layers::Single => vec![stem],
-        Layers::PerClass => spec.classes.iter().map(|class| class.name.to_owned()).collect(),
-    };
+/// Makes the layers with their attributes.
+fn create_layers(dataset: &mut Dataset, names: &[String], spec: &PolygonSpec<'_>) -> Result<(), GdalMessage> {
     let srs =
         spec.crs.map(|crs| crs.to_spatial_ref().map_err(|e| GdalMessage::new(e.to_string()))).transpose()?;
-    let mut options: Vec<String> = match spec.format {
-        VectorFormat::GeoPackage => vec![format!("GEOMETRY_NAME={GEOMETRY_COLUMN}")],
-        VectorFormat::GeoJson if spec.crs.is_some() => vec!["RFC7946=YES".to_owned()],
-        VectorFormat::Shapefile => vec!["ENCODING=UTF-8".to_owned()],
-        _ => Vec::new(),
-    };
-    // The user's come last and count.
-    options.extend(spec.layer_options.iter().cloned());
+    let options = options::layer_options(spec);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let ty = match spec.geometry {
         PolygonKind::Polygon => OGRwkbGeometryType::wkbPolygon,
         PolygonKind::MultiPolygon => OGRwkbGeometryType::wkbMultiPolygon,
     };
-    for name in &names {
+    for name in names {
         let layer = watched(|| {
             dataset.create_layer(LayerOptions { name, srs: srs.as_ref(), ty, options: Some(&options) })
         })??;
@@ -209,7 +196,7 @@ fn create_layers(
             field.add_to(&layer, spec.format)?;
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 impl<'a> PolygonSink<'a> {

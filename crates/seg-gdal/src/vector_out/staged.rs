@@ -6,9 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Endings of files that an earlier file of the name may have beside it and that would be taken for the new one's:
-/// indices of Shapefiles, and journals of GeoPackage files.
-const BESIDE: [(&str, &[&str]); 2] =
-    [("shp", &["sbn", "sbx", "qix", "idm", "ind", "shp.xml"]), ("gpkg", &["gpkg-wal", "gpkg-shm"])];
+/// indices of Shapefiles and the CRS of one, where the new one has none, and journals of GeoPackage files.
+const BESIDE: [(&str, &[&str]); 2] = [
+    ("shp", &["prj", "cpg", "sbn", "sbx", "qix", "idm", "ind", "shp.xml"]),
+    ("gpkg", &["gpkg-wal", "gpkg-shm"]),
+];
 
 /// A folder beside the final file in which it is made; it goes with this value.
 #[derive(Debug)]
@@ -41,7 +43,21 @@ impl Staged {
 
     /// The file to write.
     pub(super) fn file(&self) -> PathBuf {
-        self.folder.join(self.target.file_name().unwrap_or_default())
+        let file = self.folder.join(self.target.file_name().unwrap_or_default());
+        match file.extension() {
+            // GDAL takes any other spelling for a folder to be made.
+            Some(ending) if ending.eq_ignore_ascii_case("shp") => file.with_extension("shp"),
+            _ => file,
+        }
+    }
+
+    /// The final name of a file in the folder.
+    fn final_name(&self, path: &Path) -> PathBuf {
+        if path == self.file() {
+            self.target.clone()
+        } else {
+            self.target.with_file_name(path.file_name().unwrap_or_default())
+        }
     }
 
     /// Reads back how many features each layer has; in a format of one layer its name can be another.
@@ -86,15 +102,16 @@ impl WrittenPolygons {
         }
         let of = target.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         for (_, endings) in BESIDE.iter().filter(|(ending, _)| of.as_deref() == Some(ending)) {
-            for ending in *endings {
-                crate::written::remove_if_there(&target.with_extension(ending))?;
+            let stale = endings.iter().map(|ending| target.with_extension(ending));
+            for path in stale.filter(|path| !found.iter().any(|new| new.file_name() == path.file_name())) {
+                crate::written::remove_if_there(&path)?;
             }
         }
         // The file itself comes last: where it stands, all of it does.
         let main = self.staged.file();
         found.sort_unstable_by_key(|path| *path == main);
         for path in found {
-            let to = target.with_file_name(path.file_name().unwrap_or_default());
+            let to = self.staged.final_name(&path);
             fs::rename(&path, &to).map_err(file("rename", &path))?;
         }
         Ok(())
@@ -102,10 +119,9 @@ impl WrittenPolygons {
 
     /// All its files, each in its temporary place and with its final name.
     pub fn files(&self) -> Vec<(PathBuf, PathBuf)> {
-        let Staged { folder, target } = &self.staged;
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut files: Vec<_> =
-            entries.map(|entry| (entry.path(), target.with_file_name(entry.file_name()))).collect();
+        let entries = fs::read_dir(&self.staged.folder).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let mut files: Vec<_> = paths.map(|path| (path.clone(), self.staged.final_name(&path))).collect();
         files.sort_unstable();
         files
     }

@@ -2,6 +2,9 @@ use crate::ClassEntry;
 use crate::xml::escape;
 use std::fmt::Write as _;
 
+/// The table that QGIS keeps styles in.
+pub(super) const STYLE_TABLE: &str = "layer_styles";
+
 /// A style of QGIS 3.22 and later for polygons: each class in its color, by the attribute `class_id`.
 pub(crate) fn polygon_style(classes: &[ClassEntry<'_>]) -> String {
     let (mut categories, mut symbols) = (String::new(), String::new());

@@ -24,7 +24,8 @@ pub struct Generalize {
     /// Areas below this become part of the neighbor with which they share the longest border, the smallest area
     /// first, in the units of `ground` squared.
     pub min_area: Option<f64>,
-    /// What lies inside of one area alone and is smaller than this becomes part of it, in the same units.
+    /// What lies inside of one area alone, touches no nodata and is smaller than this becomes part of it, in the same
+    /// units.
     pub fill_holes: Option<f64>,
     /// What a pixel measures.
     pub ground: Ground,
@@ -32,7 +33,7 @@ pub struct Generalize {
     pub most_areas: usize,
 }
 
-/// About what an area and its borders take in memory.
+/// About what an area and its borders take in memory; one that reaches over several bands counts in each.
 pub const BYTES_PER_AREA: u64 = 200;
 
 /// Finds out which class each area of a raster gets.

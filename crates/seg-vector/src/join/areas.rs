@@ -3,9 +3,10 @@ use super::chains::Chains;
 use super::rings;
 use crate::simplify::{Least, Simplifier, Twin};
 use crate::trace::{BandTrace, Contact, Part, PartRun, Side, contacts};
-use crate::{Area, Connectedness};
+use crate::{Area, Connectedness, Corner};
 use rayon::prelude::*;
 use slab::Slab;
+use std::collections::BTreeSet;
 
 /// Puts areas together as bands come in, and gives away each one as soon as no band can add to it.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Joiner {
     parts: Slab<PartState>,
     groups: Slab<Group>,
     borders: Slab<Known>,
+    /// Borders by their ends, if they are simplified.
+    by_ends: BTreeSet<(Corner, Corner, u32)>,
     chains: Chains,
     simplifier: Option<Simplifier>,
     /// The runs of the last row so far, with their parts.
@@ -67,6 +70,7 @@ impl Joiner {
             parts: Slab::new(),
             groups: Slab::new(),
             borders: Slab::new(),
+            by_ends: BTreeSet::new(),
             chains: Chains::default(),
             simplifier,
             bottom: Vec::new(),
@@ -148,6 +152,14 @@ impl Joiner {
         id
     }
 
+    /// As [`Self::find`], for many threads at once.
+    fn root(&self, mut id: u32) -> u32 {
+        while self.parts[id as usize].parent != id {
+            id = self.parts[id as usize].parent;
+        }
+        id
+    }
+
     /// Makes two parts one.
     fn unite(&mut self, a: u32, b: u32) {
         let (a, b) = (self.find(a), self.find(b));
@@ -217,7 +229,9 @@ impl Joiner {
         for border in borders {
             let sides = border.sides;
             let wanted = sides.iter().flatten().count() as u8;
+            let ends = border.ends().filter(|_| self.simplifier.is_some());
             let id = self.borders.insert(Known { border, wanted }) as u32;
+            self.by_ends.extend(ends.map(|(start, end)| (start, end, id)));
             added.push(id);
             for (side, way) in sides.into_iter().zip([Way::Forward, Way::Backward]) {
                 if let Some(part) = side {
@@ -251,14 +265,15 @@ impl Joiner {
     /// Such an area ends above the lowest corner of one of the two, so all of it is known by now, whatever the bands.
     fn twin(&self, id: u32) -> Twin {
         let border = &self.borders[id as usize].border;
-        let Some(ends) = border.ends() else { return Twin::None };
+        let Some((start, end)) = border.ends() else { return Twin::None };
         let order = |border: &Border| (border.lowest, border.is_bent, border.headings[0]);
-        let is_closed = border.sides.iter().flatten().any(|side| {
-            let state = &self.parts[*side as usize];
-            state.part.last_row < border.lowest
-                && state.uses.iter().any(|other| {
-                    let other = &self.borders[other.border as usize].border;
-                    other.ends() == Some(ends) && order(other) < order(border)
+        let others = || self.by_ends.range((start, end, 0)..=(start, end, u32::MAX));
+        let is_closed = border.sides.iter().flatten().any(|&side| {
+            self.parts[side as usize].part.last_row < border.lowest
+                && others().any(|&(.., other)| {
+                    let other = &self.borders[other as usize].border;
+                    order(other) < order(border)
+                        && other.sides.iter().flatten().any(|&part| self.root(part) == side)
                 })
         });
         if is_closed { Twin::Earlier } else { Twin::None }
@@ -338,8 +353,16 @@ impl Joiner {
             for each in state.uses {
                 let known = &mut self.borders[each.border as usize];
                 known.wanted -= 1;
+                // The part's place may be another's soon.
+                match each.way {
+                    Way::Forward => known.border.sides[0] = None,
+                    Way::Backward => known.border.sides[1] = None,
+                }
                 if known.wanted == 0 {
-                    self.borders.remove(each.border as usize);
+                    let gone = self.borders.remove(each.border as usize).border;
+                    if let Some((start, end)) = gone.ends() {
+                        self.by_ends.remove(&(start, end, each.border));
+                    }
                 }
             }
             for absorbed in state.absorbed {

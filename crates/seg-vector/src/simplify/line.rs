@@ -131,6 +131,12 @@ impl<'a> Line<'a> {
 
     fn is_free(&self, index: usize) -> bool {
         let triangle = self.triangle(index);
+        let [a, b, c] = triangle;
+        // Without a corner between its neighbors on their line, the line stays what it is. A long straight one whose
+        // corners are gone would be searched for them each time.
+        if Corner::turn(a, b, c) == 0 && is_between(a, b, c) {
+            return true;
+        }
         self.obstacles.triangle_is_free(triangle, |corner| {
             if triangle.contains(&corner) {
                 return true;
@@ -153,4 +159,10 @@ impl<'a> Line<'a> {
         let kept = self.corners.iter().zip(&self.is_left).filter(|(_, left)| **left);
         Some(kept.map(|(corner, _)| *corner).collect())
     }
+}
+
+/// Whether the middle one of three corners on a line lies between the others.
+fn is_between(a: Corner, b: Corner, c: Corner) -> bool {
+    let inside = |a: u32, b: u32, c: u32| a.min(c) <= b && b <= a.max(c);
+    inside(a.x, b.x, c.x) && inside(a.y, b.y, c.y)
 }

@@ -1,0 +1,110 @@
+//! Names, formats and rasters that need care.
+
+use super::{CLASSES, ground, ogrinfo, painted, placed, size_of, vectorize, vectorized, write};
+use crate::program::rs_seg_in;
+use seg_gdal::{BandProfile, ChipFormat, ClassEntry, RawPatch, RawValues, write_chip};
+use seg_grid::DataType;
+use std::fs;
+
+#[test]
+fn layers_have_names_that_a_geopackage_can_have() {
+    let (folder, _) = ground();
+    let legend = |third: &str| {
+        let names = ["building", "Road", third, "tree"];
+        let class = |(class, name): (&ClassEntry<'_>, &str)| {
+            let ClassEntry { id, color: [r, g, b], .. } = class;
+            format!("[[class]]\nid = {id}\nname = \"{name}\"\ncolor = \"#{r:02x}{g:02x}{b:02x}\"\n")
+        };
+        let text: String = CLASSES.iter().zip(names).map(class).collect();
+        fs::write(folder.path().join("legend.toml"), text).expect("written");
+    };
+    for (third, reason) in
+        [("road", "tell it from Road"), ("gpkg_x", "for itself"), ("layer_styles", "for itself")]
+    {
+        legend(third);
+        let run = vectorize(folder.path(), "--out p.gpkg --layer-per-class");
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains(&format!("layer called {third}: GeoPackage")), "{run:?}");
+        assert!(run.stderr.contains(reason) && run.stderr.contains("call it another name"), "{run:?}");
+        vectorized(folder.path(), "--out p.fgb --overwrite");
+    }
+    legend("l'eau");
+    vectorized(folder.path(), "--out p.gpkg --layer-per-class --lco geometry_name=shape");
+    let styles = ogrinfo(folder.path(), &["p.gpkg", "layer_styles", "-al"]);
+    assert!(styles.contains("f_table_name (String) = l'eau"), "{styles}");
+    assert!(styles.contains("f_geometry_column (String) = shape"), "{styles}");
+    let layer = ogrinfo(folder.path(), &["-so", "p.gpkg", "l'eau"]);
+    assert!(layer.contains("Geometry Column = shape"), "{layer}");
+}
+
+#[test]
+fn small_pixels_are_not_rounded_away() {
+    let (folder, classes) = ground();
+    let tiny = placed(size_of(&classes), Some("EPSG:32633"), [4e5, 0.002, 0.0, 5.6e6, 0.0, -0.002]);
+    write(&folder.path().join("classes.tif"), &classes, &tiny);
+    for out in ["p.geojson", "p.geojsonl"] {
+        vectorized(folder.path(), &format!("--out {out}"));
+        assert_eq!(painted(folder.path(), out, "classes.tif"), classes, "{out}");
+    }
+}
+
+#[test]
+fn a_shapefile_can_have_a_name_in_capitals() {
+    let (folder, classes) = ground();
+    vectorized(folder.path(), "--out P.SHP");
+    assert_eq!(painted(folder.path(), "P.SHP", "classes.tif"), classes);
+}
+
+#[test]
+fn a_shapefile_does_not_keep_the_crs_of_another() {
+    let (folder, classes) = ground();
+    vectorized(folder.path(), "--out p.shp");
+    assert!(folder.path().join("p.prj").exists());
+    vectorized(folder.path(), "--out p.shp --overwrite");
+    assert!(folder.path().join("p.prj").exists());
+    let nowhere = placed(size_of(&classes), None, [4e5, 0.5, 0.0, 5.6e6, 0.0, -0.5]);
+    write(&folder.path().join("classes.tif"), &classes, &nowhere);
+    vectorized(folder.path(), "--out p.shp --overwrite");
+    assert!(!folder.path().join("p.prj").exists());
+}
+
+#[test]
+fn percentages_are_no_probabilities() {
+    let (folder, classes) = ground();
+    let sure = |scale: f32| {
+        let (band, _) = RawPatch::of_classes(classes.clone(), &CLASSES).bands.swap_remove(0);
+        let dtype = Some(DataType::Float32);
+        let interpretation = seg_gdal::Interpretation::Gray;
+        let band = BandProfile { dtype, nodata: None, palette: None, interpretation, ..band };
+        let values = vec![0.75 * scale; classes.len()];
+        let patch = RawPatch { size: size_of(&classes), bands: vec![(band, RawValues::Float32(values))] };
+        let utm = placed(size_of(&classes), Some("EPSG:32633"), [4e5, 0.5, 0.0, 5.6e6, 0.0, -0.5]);
+        write_chip(&folder.path().join("sure.tif"), patch, &utm, ChipFormat::GTiff, &[]).expect("written");
+    };
+    sure(1.0);
+    vectorized(folder.path(), "--out p.fgb --confidence sure.tif");
+    sure(100.0);
+    let run = vectorize(folder.path(), "--out q.fgb --confidence sure.tif");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("sure.tif is no raster of confidence: it has the value 75"), "{run:?}");
+    assert!(run.stderr.contains("floats of 0 to 1") && !folder.path().join("q.fgb").exists(), "{run:?}");
+}
+
+#[test]
+fn a_raster_in_a_geopackage_is_not_replaced_by_its_polygons() {
+    let (folder, classes) = ground();
+    fs::rename(folder.path().join("classes.tif"), folder.path().join("classes.gpkg")).expect("renamed");
+    let before = fs::read(folder.path().join("classes.gpkg")).expect("there");
+    // Any name with the file's in it will do; GDAL knows a TIFF by what is in it.
+    for name in ["classes.gpkg", "GTIFF_DIR:1:classes.gpkg"] {
+        let run = rs_seg_in(folder.path(), &["vectorize", name, "--out", "classes.gpkg", "--overwrite"]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("would replace what they are made of"), "{run:?}");
+    }
+    assert_eq!(fs::read(folder.path().join("classes.gpkg")).expect("there"), before);
+    let flat = placed(size_of(&classes), Some("EPSG:32633"), [4e5, 0.5, 0.0, 5.6e6, 0.0, 0.0]);
+    write(&folder.path().join("flat.tif"), &classes, &flat);
+    let run = rs_seg_in(folder.path(), &["vectorize", "flat.tif", "--out", "p.gpkg"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("pixels of flat.tif have no area"), "{run:?}");
+}
