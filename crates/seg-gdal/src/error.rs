@@ -234,10 +234,6 @@ impl Error {
             Self::NotLabels { .. } => Some(
                 "labels are one band of class ids, a palette, or three bands of legend colors".to_owned(),
             ),
-            Self::UnknownVectorFormat { .. }
-            | Self::WritePolygons { .. }
-            | Self::NoVectorDriver { .. }
-            | Self::LayerName { .. } => self.hint_on_polygons(),
             Self::AmbiguousLayer { .. } => {
                 Some("leave one layer in the file: `ogr2ogr one.gpkg FILE LAYER`".to_owned())
             }
@@ -288,7 +284,7 @@ impl Error {
             Self::Transform { .. } | Self::NoTransform { .. } | Self::Crs { .. } | Self::NoWay { .. } => {
                 Some("`rs-seg doctor` tells whether PROJ finds its data".to_owned())
             }
-            _ => None,
+            _ => self.hint_on_polygons(),
         }
     }
 

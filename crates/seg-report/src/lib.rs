@@ -1,7 +1,7 @@
 //! Renders scores and previews as tables, JSON and pictures.
 //!
 //! * [`Report`] holds what an evaluation found and serializes to the JSON that others rely on; [`Findings`] are what it
-//!   is made of beside the scores. [`table`], [`markdown`], [`csv`] and [`html`] write it for people, with the same
+//!   is made of beside the scores. [`table`], [`markdown`], [`csv()`] and [`html`] write it for people, with the same
 //!   numbers; [`confusion_png`] draws the confusion matrix.
 //! * [`training_html`] is the page of a training.
 //! * [`preview_png`] draws an image beside its classes; [`stretch`] makes it of any data type.

@@ -3,7 +3,7 @@ use super::{Layers, PolygonSpec, VectorFormat};
 use crate::Error;
 use std::path::Path;
 
-/// How names begin that SQLite or the GeoPackage standard keeps for itself.
+/// How names begin that `SQLite` or the GeoPackage standard keeps for itself.
 const RESERVED: [&str; 3] = ["gpkg", "sqlite_", "rtree_"];
 
 /// What the layers are called.
