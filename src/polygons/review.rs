@@ -102,6 +102,7 @@ impl Prepared<'_> {
             confidence: ConfidenceFields::Present,
             review: ReviewFields::Present,
             layer_options: &[],
+            pixel: self.scale.pixel_in_degrees(),
         };
         write_polygons::<anyhow::Error>(&self.job.out, &spec, |sink| {
             for (rank, polygon) in (1..).zip(kept.into_sorted_vec()) {
