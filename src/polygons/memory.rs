@@ -2,7 +2,7 @@
 
 use super::PolygonJob;
 use crate::diagnostic::Advice;
-use seg_gdal::{BlockCache, RasterProfile, set_cache_bytes};
+use seg_gdal::{RasterProfile, set_cache_bytes};
 use seg_grid::Size;
 use seg_run::Rss;
 use seg_vector::BYTES_PER_AREA;
@@ -43,10 +43,7 @@ impl MemoryPlan {
         // Two rows of blocks, so that none is decoded twice where bands end inside of them.
         let row_of_blocks = (width as u64).next_multiple_of(block.width.max(1) as u64) * block.height as u64;
         let wanted = (2 * row_of_blocks + (4 << 20)).clamp(LEAST_CACHE, MOST_CACHE).min(budget / 4);
-        let cache = match set_cache_bytes(wanted)? {
-            BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
-            BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
-        };
+        let cache = set_cache_bytes(wanted)?.bytes(seg_run::total_memory());
         let program = Rss::read().now;
         let corners = if job.simplify.is_some() { (width as u64 / 8 + 32) * (height as u64 + 1) } else { 0 };
         let bytes_per_pixel = BYTES_IN_WORK * (job.threads as u64 + 1) + BYTES_TOGETHER;

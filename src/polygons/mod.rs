@@ -2,6 +2,7 @@
 
 mod job;
 mod memory;
+mod ready;
 mod review;
 mod scale;
 
@@ -12,23 +13,21 @@ use crate::diagnostic::Advice;
 use crate::segment::conflicts::same_file;
 use crate::value::OnGround;
 use anyhow::Context as _;
+use ready::Ready;
 use scale::Scale;
-use seg_data::{ClassFile, LegendOrigin};
+use seg_data::{ClassFile, LegendOrigin, class_entry};
 use seg_gdal::{
-    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSpec, ReviewFields, StyledClasses,
+    ClassEntry, ConfidenceFields, Layers, PolygonKind, PolygonSpec, ReviewFields, StyledClasses,
     VectorFormat, WrittenPolygons, write_polygons,
 };
 use seg_grid::Observer;
 use seg_label::{Class, Legend};
 use seg_vector::{
-    Area, Connectedness, Generalize, Measures, PolygonizeSettings, Recode, Shape, Simplify, Work, generalize,
+    Area, Connectedness, Generalize, PolygonizeSettings, Recode, Shape, Simplify, Work, generalize,
     polygonize,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// What a probability of 1 is in a raster of confidence.
-const SURE: f64 = 254.0;
 
 /// A raster that is open, and what will be done with it.
 pub(crate) struct Prepared<'a> {
@@ -109,16 +108,6 @@ fn wanted(only: &[String], legend: &Legend) -> anyhow::Result<BTreeSet<u8>> {
         })
     };
     only.iter().map(|text| Ok(id(text)?)).collect()
-}
-
-/// An area that is ready to be written.
-struct Ready {
-    wkb: Vec<u8>,
-    class: usize,
-    pixels: u64,
-    measures: Option<Measures>,
-    confidence: Option<(f64, f64)>,
-    touches_edge: bool,
 }
 
 impl Prepared<'_> {
@@ -205,31 +194,12 @@ impl Prepared<'_> {
         }
     }
 
-    fn write(
-        &self,
-        recode: Option<&Recode>,
-        settings: &PolygonizeSettings,
-        work: Work,
-        observer: &dyn Observer,
-    ) -> anyhow::Result<Made> {
-        let legend = self.raster.legend();
-        let classes: Vec<&Class> =
-            legend.classes().iter().filter(|class| self.wanted.contains(&class.id.0)).collect();
-        let entry = |class: &&'_ Class| (class.id.0, class.name.clone(), class.color);
-        let named: Vec<_> = classes.iter().map(entry).collect();
-        let entries: Vec<ClassEntry<'_>> = named
-            .iter()
-            .map(|(id, name, color)| ClassEntry { id: *id, name, color: [color.r, color.g, color.b] })
-            .collect();
-        let mut places = [None; 256];
-        for (place, class) in classes.iter().enumerate() {
-            places[usize::from(class.id.0)] = Some(place);
-        }
-        let shape = self.shape();
-        let spec = PolygonSpec {
+    /// How these classes are laid out in the file.
+    fn spec<'a>(&'a self, classes: &'a [ClassEntry<'a>], shape: Shape) -> PolygonSpec<'a> {
+        PolygonSpec {
             format: self.format,
             crs: self.raster.raster_profile().crs.as_ref(),
-            classes: &entries,
+            classes,
             styled: match self.raster.legend_origin() {
                 LegendOrigin::Told => StyledClasses::All,
                 LegendOrigin::Ids => StyledClasses::Used,
@@ -246,7 +216,26 @@ impl Prepared<'_> {
             review: ReviewFields::Absent,
             layer_options: &self.job.layer_options,
             pixel: self.scale.pixel_in_degrees(),
-        };
+        }
+    }
+
+    fn write(
+        &self,
+        recode: Option<&Recode>,
+        settings: &PolygonizeSettings,
+        work: Work,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<Made> {
+        let legend = self.raster.legend();
+        let classes: Vec<&Class> =
+            legend.classes().iter().filter(|class| self.wanted.contains(&class.id.0)).collect();
+        let entries: Vec<ClassEntry<'_>> = classes.iter().map(|class| class_entry(class)).collect();
+        let mut places = [None; 256];
+        for (place, class) in classes.iter().enumerate() {
+            places[usize::from(class.id.0)] = Some(place);
+        }
+        let shape = self.shape();
+        let spec = self.spec(&entries, shape);
         let mut totals: Vec<ClassTotal> = classes
             .iter()
             .map(|class| ClassTotal {
@@ -261,14 +250,7 @@ impl Prepared<'_> {
         let ready = |area: Area| {
             // What is not wanted is only in the way of what is.
             let class = places[usize::from(area.class)]?;
-            Some(Ready {
-                wkb: placement.wkb(&area, shape),
-                class,
-                pixels: area.pixels,
-                measures: placement.measures(&area),
-                confidence: area.confidence.map(|sure| (sure.mean / SURE, sure.tenth_percentile / SURE)),
-                touches_edge: area.touches_edge,
-            })
+            Some(Ready::new(&area, class, placement, shape))
         };
         let file = write_polygons::<anyhow::Error>(&self.job.out, &spec, |sink| {
             polygonize(&self.raster, recode, settings, work, observer, ready, |ready| {
@@ -279,17 +261,7 @@ impl Prepared<'_> {
                 if let (Some(sum), Some(measures)) = (&mut total.area_m2, ready.measures) {
                     *sum += measures.area;
                 }
-                let row = PolygonRow {
-                    wkb: &ready.wkb,
-                    class: ready.class,
-                    area_m2: ready.measures.map(|measures| measures.area),
-                    perimeter_m: ready.measures.map(|measures| measures.perimeter),
-                    pixels: ready.pixels,
-                    confidence: ready.confidence,
-                    touches_edge: ready.touches_edge,
-                    review: None,
-                };
-                Ok(sink.write(&row)?)
+                Ok(sink.write(&ready.row(None))?)
             })
             .with_context(|| format!("cannot make polygons of {}", self.job.classes))
         })?;

@@ -31,7 +31,7 @@ use crate::precision;
 use crate::value::PrecisionChoice;
 use anyhow::Context as _;
 use input::Input;
-use seg_gdal::{BandSelection, BlockCache, Crs, OutputFormat, ReadOptions};
+use seg_gdal::{BandSelection, Crs, OutputFormat, ReadOptions};
 use seg_grid::{Blend, Observer, RasterSource, SeamReport, SourceProfile};
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
@@ -220,11 +220,8 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
 
 /// Limits GDAL's cache, and tells what the limit is; GDAL looks at it once, before the first read.
 fn set_cache(wanted: u64) -> Result<u64, seg_gdal::Error> {
-    Ok(match seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))? {
-        BlockCache::Bytes(bytes) | BlockCache::User { bytes: Some(bytes), .. } => bytes,
-        // A share of the machine's memory; GDAL's own default is 5 %.
-        BlockCache::User { bytes: None, .. } => seg_run::total_memory() / 20,
-    })
+    let cache = seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))?;
+    Ok(cache.bytes(seg_run::total_memory()))
 }
 
 /// Does what was planned.

@@ -5,6 +5,7 @@ use crate::checksum::sha256_of;
 use crate::polygons::PolygonJob;
 use anyhow::Context as _;
 use ndarray::Axis;
+use seg_data::class_entry;
 use seg_gdal::{
     BandIndex, BandSelection, ClassEntry, Content, GeoRaster, GridReference, RasterSpec, RasterWriter,
     ReadOptions, Written, WrittenPolygons,
@@ -97,11 +98,7 @@ impl<'a> OutputFiles<'a> {
         plan: &Plan,
         observer: &dyn Observer,
     ) -> anyhow::Result<Counted> {
-        let entries: Vec<ClassEntry<'_>> = legend
-            .classes()
-            .iter()
-            .map(|c| ClassEntry { id: c.id.0, name: &c.name, color: [c.color.r, c.color.g, c.color.b] })
-            .collect();
+        let entries: Vec<ClassEntry<'_>> = legend.classes().iter().map(class_entry).collect();
         let software = [("TIFFTAG_SOFTWARE".to_owned(), format!("rs-seg {}", env!("CARGO_PKG_VERSION")))];
         let mut counts = [0_u64; 256];
         let mut tiles = None;

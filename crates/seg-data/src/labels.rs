@@ -200,13 +200,13 @@ fn palette_order(profile: &RasterProfile, convention: &Convention) -> PaletteOrd
 }
 
 /// The classes as the raster library takes them.
-fn class_entries<'a>(legend: &'a Legend) -> Vec<ClassEntry<'a>> {
-    let entry = |class: &'a Class| ClassEntry {
-        id: class.id.0,
-        name: &class.name,
-        color: [class.color.r, class.color.g, class.color.b],
-    };
-    legend.classes().iter().map(entry).collect()
+fn class_entries(legend: &Legend) -> Vec<ClassEntry<'_>> {
+    legend.classes().iter().map(class_entry).collect()
+}
+
+/// A class as the raster library takes it.
+pub fn class_entry(class: &Class) -> ClassEntry<'_> {
+    ClassEntry { id: class.id.0, name: &class.name, color: [class.color.r, class.color.g, class.color.b] }
 }
 
 pub(crate) fn opening(name: &str) -> impl FnOnce(seg_gdal::Error) -> Error + '_ {

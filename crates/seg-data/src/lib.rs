@@ -58,7 +58,7 @@ pub use convention::find_convention;
 pub use error::Error;
 pub use formats::{DataSet, ImageVariant, LabelVariant, Variants};
 pub use inputs::{Kind, expand};
-pub use labels::LabelFile;
+pub use labels::{LabelFile, class_entry};
 pub use made_folder::MadeFolder;
 pub use manifest::{ChipRecord, Manifest};
 pub use pairs::pair;

@@ -16,6 +16,16 @@ pub enum BlockCache {
     },
 }
 
+impl BlockCache {
+    /// How many bytes that is on a machine with so much memory, of which GDAL takes 5 % where the user set a share.
+    pub const fn bytes(&self, machine: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) | Self::User { bytes: Some(bytes), .. } => *bytes,
+            Self::User { bytes: None, .. } => machine / 20,
+        }
+    }
+}
+
 /// Sets one of GDAL's configuration options, as `--config KEY=VALUE` does.
 ///
 /// # Errors

@@ -14,6 +14,7 @@
 
 mod confidence;
 mod corner;
+mod disjoint;
 mod error;
 mod generalize;
 mod ground;

@@ -1,7 +1,8 @@
 use super::graph::{Graph, Node};
 use super::neighbors::Neighbors;
-use super::weights::{Weights, order};
+use super::weights::Weights;
 use crate::Connectedness;
+use crate::disjoint::DisjointSets;
 use crate::trace::{Band, Components, Contact, PartRun, contacts};
 use std::collections::HashMap;
 
@@ -154,7 +155,6 @@ pub(crate) struct Builder<'a> {
     connectedness: Connectedness,
     weights: &'a Weights,
     parts: Vec<PartNode>,
-    parents: Vec<u32>,
     borders: Vec<(u32, u32, u64)>,
     starts: Vec<usize>,
     last_rows: Vec<Vec<PartRun>>,
@@ -166,7 +166,6 @@ impl<'a> Builder<'a> {
             connectedness,
             weights,
             parts: Vec::new(),
-            parents: Vec::new(),
             borders: Vec::new(),
             starts: Vec::new(),
             last_rows: Vec::new(),
@@ -183,7 +182,6 @@ impl<'a> Builder<'a> {
         let base = self.parts.len() as u32;
         let above_base = self.starts.last().map_or(0, |start| *start as u32);
         self.starts.push(self.parts.len());
-        self.parents.extend(base..base + band.parts.len() as u32);
         self.parts.extend(band.parts);
         self.borders.extend(band.borders.into_iter().map(|(a, b, length)| (a + base, b + base, length)));
         if let Some(above) = self.last_rows.last() {
@@ -202,26 +200,16 @@ impl<'a> Builder<'a> {
         self.last_rows.push(band.last_row);
     }
 
-    fn find(&mut self, mut part: u32) -> u32 {
-        while self.parents[part as usize] != part {
-            let above = self.parents[self.parents[part as usize] as usize];
-            self.parents[part as usize] = above;
-            part = above;
-        }
-        part
-    }
-
     /// The areas of the whole raster, in the order of their first pixels.
     pub(crate) fn finish(mut self) -> (Graph, Ledger) {
         // Parts of one class that touch are one area; in a band only those that touch at corners are still apart.
-        for index in 0..self.borders.len() {
-            let (a, b, _) = self.borders[index];
+        let mut sets = DisjointSets::of(self.parts.len());
+        for &(a, b, _) in &self.borders {
             if self.parts[a as usize].class == self.parts[b as usize].class {
-                let (a, b) = (self.find(a), self.find(b));
-                self.parents[a.max(b) as usize] = a.min(b);
+                sets.unite(a, b);
             }
         }
-        let roots: Vec<u32> = (0..self.parts.len() as u32).map(|part| self.find(part)).collect();
+        let roots: Vec<u32> = (0..self.parts.len() as u32).map(|part| sets.find(part)).collect();
         let mut names = vec![u32::MAX; self.parts.len()];
         let mut areas: Vec<Node> = Vec::new();
         // Bands come in order, and the parts of a band in that of their first pixels.
@@ -242,7 +230,7 @@ impl<'a> Builder<'a> {
             area.weight += part.weight;
             area.is_open |= part.is_open;
         }
-        debug_assert!(self.parts.windows(2).all(|pair| order(pair[0].first) < order(pair[1].first)));
+        debug_assert!(self.parts.windows(2).all(|pair| pair[0].first < pair[1].first));
         let area_of = |part: u32| names[roots[part as usize] as usize];
         for (a, b, length) in std::mem::take(&mut self.borders) {
             let (a, b) = (area_of(a), area_of(b));

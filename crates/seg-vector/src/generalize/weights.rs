@@ -1,4 +1,4 @@
-use crate::{Corner, Ground};
+use crate::Ground;
 
 /// What the largest pixel and the longest edge weigh where they are not all the same.
 const FULL: f64 = 1_048_576.0;
@@ -93,9 +93,4 @@ impl Weights {
         let near = weight.round();
         if (weight - near).abs() <= 1e-9 * near { near as u64 } else { weight.ceil() as u64 }
     }
-}
-
-/// The row and column of a pixel as one number in the order of rows.
-pub(crate) const fn order(pixel: (u32, u32)) -> Corner {
-    Corner { y: pixel.0, x: pixel.1 }
 }

@@ -1,5 +1,6 @@
 use super::band::{Band, Run, changes, runs};
 use crate::Confidence;
+use crate::disjoint::DisjointSets;
 use ndarray::Array2;
 
 /// A run and the part that it belongs to.
@@ -45,7 +46,7 @@ impl Components {
         changes(band.line(0), &mut columns);
         let above: Vec<Run> = runs(band.line(0), &columns).collect();
         let (mut found, mut row_starts) = (Vec::new(), vec![0]);
-        let mut sets = Sets::default();
+        let mut sets = DisjointSets::default();
         let mut diagonal_runs = Vec::new();
         let mut previous = 0..0;
         for row in 1..=band.rows.len() {
@@ -72,12 +73,10 @@ impl Components {
             row_starts,
             above,
         };
-        components.gather(band, &mut sets, height, confidence);
-        components.diagonals = diagonal_runs
-            .into_iter()
-            .map(|(a, b)| (sets.name(a), sets.name(b)))
-            .filter(|(a, b)| a != b)
-            .collect();
+        let names = components.gather(band, &mut sets, height, confidence);
+        let mut name = |id| names[sets.find(id) as usize];
+        components.diagonals =
+            diagonal_runs.into_iter().map(|(a, b)| (name(a), name(b))).filter(|(a, b)| a != b).collect();
         components.diagonals.sort_unstable();
         components.diagonals.dedup();
         components
@@ -100,16 +99,23 @@ impl Components {
         runs.get(index).filter(|run| run.run.start <= column).map(|run| run.part)
     }
 
-    /// Gives the sets numbers in the order of their first pixels, and sums up what they are made of.
-    fn gather(&mut self, band: &Band, sets: &mut Sets, height: usize, confidence: Option<&Array2<u8>>) {
-        sets.names = vec![u32::MAX; sets.parents.len()];
+    /// Gives the sets numbers in the order of their first pixels, by their first runs, and sums up what they are made
+    /// of.
+    fn gather(
+        &mut self,
+        band: &Band,
+        sets: &mut DisjointSets,
+        height: usize,
+        confidence: Option<&Array2<u8>>,
+    ) -> Vec<u32> {
+        let mut names = vec![u32::MAX; sets.len()];
         for row in 0..self.rows() {
             let y = band.rows.start + row;
             for index in self.row_starts[row]..self.row_starts[row + 1] {
                 let PartRun { run, part } = self.runs[index];
                 let root = sets.find(part) as usize;
-                if sets.names[root] == u32::MAX {
-                    sets.names[root] = self.parts.len() as u32;
+                if names[root] == u32::MAX {
+                    names[root] = self.parts.len() as u32;
                     self.parts.push(Part {
                         class: run.class,
                         pixels: 0,
@@ -119,8 +125,8 @@ impl Components {
                         confidence: confidence.map(|_| Box::default()),
                     });
                 }
-                self.runs[index].part = sets.names[root];
-                let part = &mut self.parts[sets.names[root] as usize];
+                self.runs[index].part = names[root];
+                let part = &mut self.parts[names[root] as usize];
                 part.pixels += u64::from(run.end - run.start);
                 part.last_row = y as u32;
                 part.touches_edge |=
@@ -130,6 +136,7 @@ impl Components {
                 }
             }
         }
+        names
     }
 }
 
@@ -160,40 +167,6 @@ pub(crate) fn contacts<'a>(
             (above, below, contact)
         })
     })
-}
-
-/// Disjoint sets of runs.
-#[derive(Debug, Default)]
-struct Sets {
-    parents: Vec<u32>,
-    names: Vec<u32>,
-}
-
-impl Sets {
-    fn add(&mut self) -> u32 {
-        let id = self.parents.len() as u32;
-        self.parents.push(id);
-        id
-    }
-
-    fn find(&mut self, mut id: u32) -> u32 {
-        while self.parents[id as usize] != id {
-            let above = self.parents[self.parents[id as usize] as usize];
-            self.parents[id as usize] = above;
-            id = above;
-        }
-        id
-    }
-
-    fn name(&mut self, id: u32) -> u32 {
-        let root = self.find(id);
-        self.names[root as usize]
-    }
-
-    fn unite(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.find(a), self.find(b));
-        self.parents[a.max(b) as usize] = a.min(b);
-    }
 }
 
 #[cfg(test)]
