@@ -101,6 +101,11 @@ impl Context {
             let hint = "--overwrite replaces it when the new one is whole";
             return Err(Advice::new(format!("{} exists", path.display()), hint).into());
         }
+        Self::check_folder_of(path)
+    }
+
+    /// Refuses an output in a folder that does not exist, or that takes no files.
+    pub(crate) fn check_folder_of(path: &Path) -> anyhow::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             let what =

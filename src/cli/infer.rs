@@ -6,8 +6,8 @@ use crate::network::{DEFAULT, NetworkName};
 use crate::segment::{OverlapChoice, PixelSize};
 use crate::value::{
     BandList, BlendChoice, ByteSize, FlipChoice, KeyValue, PrecisionChoice, ProbabilityChoice,
-    ProtocolChoice, RasterFormat, ReadErrorChoice, ScaleList, band_list, batch, bbox, byte_size, gsd,
-    key_value, overlap, scales, scaling, tile_side,
+    ProtocolChoice, RasterFormat, ReadErrorChoice, ScaleList, ShardArg, band_list, batch, bbox, byte_size,
+    gsd, key_value, overlap, scales, scaling, shard, tile_side,
 };
 use clap::Args;
 use seg_gdal::Bounds;
@@ -140,6 +140,21 @@ pub(crate) struct InferArgs {
     /// Memory limit, such as 2GiB [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<ByteSize>,
+    /// Compute one part of N of the raster, for several machines: I/N, from 0/N to N-1/N, or auto/N for the task of
+    /// Slurm, Kubernetes or AWS Batch that this is
+    ///
+    /// It makes the folder OUT.rs-seg-parts/I-of-N beside OUT, from which `rs-seg merge` makes what one run over
+    /// everything would have made, to the byte. The same command again goes on with what was begun, and does nothing
+    /// where the part is whole. Counting from 1 works too, N/N is another name of 0/N. With --each the rasters are
+    /// dealt out instead.
+    #[arg(long, value_name = "I/N|auto[/N]", value_parser = shard)]
+    pub shard: Option<ShardArg>,
+    /// Segment every input by itself: --out is a folder, or a name with {stem} in it, as other outputs are
+    ///
+    /// {stem} is the raster's name without folder and ending. A raster whose outputs are there and were made the same
+    /// way is passed over, one that fails does not stop the others, and what was begun is gone on with.
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    pub each: bool,
     /// Only show the plan: tiles, memory, disk, expected time
     ///
     /// With --bbox or --aoi the time is that of the tiles which the area touches. Tiles without data are counted too:
@@ -181,6 +196,11 @@ Examples:
     rs-seg infer sheets/ --model net.safetensors --of COG --out classes.tif
   A raster in degrees, for a network that learned from pixels of half a meter:
     rs-seg infer scene.tif --model net.safetensors --t-srs EPSG:32633 --gsd 0.5 --out classes.tif
+  The second eighth of a large raster, on one of several machines, and the whole of it when all are done:
+    rs-seg infer country.vrt --model net.safetensors --out classes.tif --shard 1/8
+    rs-seg merge classes.tif.rs-seg-parts --out classes.tif
+  Every raster of a list by itself:
+    rs-seg infer --list scenes.txt --each --out 'classes/{stem}.tif' --vector 'polygons/{stem}.gpkg'
   A raster on a web server, as a cloud-optimized GeoTIFF:
     rs-seg infer /vsicurl/https://example.org/ortho.tif --model net.pt --of COG --out classes.tif
 

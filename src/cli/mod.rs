@@ -3,6 +3,7 @@
 mod eval;
 mod global;
 mod infer;
+mod merge;
 mod model;
 mod tile;
 mod tools;
@@ -13,6 +14,7 @@ mod verify;
 pub(crate) use eval::EvalArgs;
 pub(crate) use global::{ADVANCED_HEADING, GLOBAL_HEADING, GdalArgs, GlobalArgs};
 pub(crate) use infer::InferArgs;
+pub(crate) use merge::MergeArgs;
 pub(crate) use model::{
     ModelArgs, ModelCheckArgs, ModelCommand, ModelExportArgs, ModelFetchArgs, ModelImportArgs, ModelInfoArgs,
     ModelInitArgs, ModelPackArgs,
@@ -53,6 +55,7 @@ pub(crate) enum Command {
     Tile(TileArgs),
     Train(TrainArgs),
     Infer(Box<InferArgs>),
+    Merge(MergeArgs),
     Verify(VerifyArgs),
     Eval(EvalArgs),
     Vectorize(VectorizeArgs),

@@ -6,6 +6,7 @@ mod doctor;
 mod eval;
 mod infer;
 mod man;
+mod merge;
 mod model;
 mod tile;
 mod train;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Tile(args) => tile::run(args, context),
         Command::Train(args) => train::run(args, context),
         Command::Infer(args) => infer::run(args, context),
+        Command::Merge(args) => merge::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Vectorize(args) => vectorize::run(args, context),

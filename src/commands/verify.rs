@@ -26,7 +26,7 @@ struct Flags {
 pub(crate) fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
     let manifest = Manifest::read(&args.classes)?;
-    let job = super::infer::job(&flags(args, &manifest)?, chosen_device(&manifest, context)?, context)?;
+    let job = super::infer::job::job(&flags(args, &manifest)?, chosen_device(&manifest, context)?, context)?;
     let stages = [Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }];
     match args.sample {
         Sample::All => context.progress.start("verify", &stages),

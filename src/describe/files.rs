@@ -47,7 +47,7 @@ use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Polygons, Raste
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 54] = [
+const FILES: [(&str, &str, Direction, Content); 59] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -63,6 +63,11 @@ const FILES: [(&str, &str, Direction, Content); 54] = [
     ("infer", "confidence", Output, Raster),
     ("infer", "vector", Output, Polygons),
     ("infer", "legend", Input, Legend),
+    ("merge", "parts", Input, Folder),
+    ("merge", "out", Output, Raster),
+    ("merge", "probabilities", Output, Raster),
+    ("merge", "confidence", Output, Raster),
+    ("merge", "vector", Output, Polygons),
     ("verify", "classes", Input, Raster),
     ("verify", "model", Input, Model),
     ("verify", "input", Input, Raster),

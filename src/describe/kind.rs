@@ -4,6 +4,7 @@ use crate::network::NetworkName;
 use crate::segment::{OverlapChoice, PixelSize};
 use crate::value::{
     BandList, ByteSize, DeviceArg, GroundArea, GroundLength, KeyValue, Sample, ScaleList, Setting, Sha256,
+    ShardArg,
 };
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
@@ -56,6 +57,8 @@ pub(crate) enum Kind {
     Scales,
     /// `all` or a whole number.
     Sample,
+    /// `I/N`, `auto` or `auto/N`.
+    Shard,
     /// A number of pixels or square meters, with its unit.
     Area,
     /// A number of pixels or meters, with its unit.
@@ -99,6 +102,7 @@ impl Kind {
             (TypeId::of::<Shares>(), Self::Shares),
             (TypeId::of::<ScaleList>(), Self::Scales),
             (TypeId::of::<Sample>(), Self::Sample),
+            (TypeId::of::<ShardArg>(), Self::Shard),
             (TypeId::of::<GroundArea>(), Self::Area),
             (TypeId::of::<GroundLength>(), Self::Length),
         ];

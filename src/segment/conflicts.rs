@@ -1,7 +1,7 @@
 //! Outputs that would destroy what the run reads, each other, or somebody else's files.
 
 use super::outputs::side_car;
-use super::{AreaRequest, Job};
+use super::{AreaRequest, Job, Wanted};
 use crate::context::Existing;
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
@@ -11,7 +11,24 @@ use std::path::{Path, PathBuf};
 
 /// Refuses outputs that are inputs, that share a name, or whose side-car would replace a stranger's.
 pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
-    let (outputs, rasters) = (job.outputs.files(), job.outputs.rasters());
+    let mut read: Vec<_> = job.inputs.iter().map(|input| ("input", PathBuf::from(input))).collect();
+    if let Some(AreaRequest::Polygons(area)) = &job.area {
+        read.push(("area", PathBuf::from(area)));
+    }
+    if let NetworkName::File(network) = &job.model {
+        read.push(("network", network.clone()));
+        read.push(("network's description", network.with_extension("toml")));
+    }
+    check_written(&job.outputs, &read, existing)
+}
+
+/// The same for outputs of whatever is read.
+pub(crate) fn check_written(
+    outputs: &Wanted,
+    read: &[(&str, PathBuf)],
+    existing: Existing,
+) -> Result<(), Advice> {
+    let (outputs, rasters) = (outputs.files(), outputs.rasters());
     let written: Vec<(String, PathBuf)> = outputs
         .iter()
         .map(|(what, path)| ((*what).to_owned(), path.to_path_buf()))
@@ -21,14 +38,6 @@ pub(crate) fn check(job: &Job, existing: Existing) -> Result<(), Advice> {
         if let Some((other, _)) = written[..i].iter().find(|(_, before)| resolved(before) == resolved(path)) {
             let text = format!("{other} and {what} would both be written to {}", path.display());
             return Err(Advice::new(text, "give each output a name of its own"));
-        }
-        let mut read: Vec<_> = job.inputs.iter().map(|input| ("input", PathBuf::from(input))).collect();
-        if let Some(AreaRequest::Polygons(area)) = &job.area {
-            read.push(("area", PathBuf::from(area)));
-        }
-        if let NetworkName::File(network) = &job.model {
-            read.push(("network", network.clone()));
-            read.push(("network's description", network.with_extension("toml")));
         }
         if let Some((other, _)) = read.iter().find(|(_, read)| same_file(read, path)) {
             let text = format!("{what} would replace the {other}, {}", path.display());

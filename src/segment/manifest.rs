@@ -124,6 +124,14 @@ impl Manifest {
         Ok(text)
     }
 
+    /// Whether two runs had the same input, network and parameters; what was counted and written is not looked at.
+    pub(crate) fn is_of_same_run(&self, other: &Self) -> bool {
+        let same_model = self.model.fingerprint == other.model.fingerprint;
+        let same_input = self.input.fingerprint == other.input.fingerprint
+            && (self.input.width, self.input.height) == (other.input.width, other.input.height);
+        same_model && same_input && self.parameters == other.parameters && self.flags == other.flags
+    }
+
     /// Reads the manifest beside a class raster.
     pub(crate) fn read(classes: &Path) -> anyhow::Result<Self> {
         let path = path_for(classes);

@@ -7,12 +7,15 @@ mod gsd;
 mod input;
 pub(crate) mod inputs;
 pub(crate) mod manifest;
+pub(crate) mod merge;
 mod opened;
 mod outputs;
+pub(crate) mod part;
 mod passes;
 mod preview;
 mod record;
 pub(crate) mod report;
+mod run;
 mod sampled;
 pub(crate) mod seams;
 mod tile_tally;
@@ -22,28 +25,30 @@ mod view;
 
 pub(crate) use gsd::PixelSize;
 pub(crate) use input::{AreaRequest, crs_of};
-pub(crate) use outputs::{OutputFiles, Wanted};
+pub(crate) use outputs::{TraceLimits, Wanted};
 pub(crate) use passes::PassChoice;
+pub(crate) use run::{segment, segment_part};
 pub(crate) use tiling::OverlapChoice;
 
 use crate::network::NetworkName;
 use crate::precision;
-use crate::value::PrecisionChoice;
+use crate::value::{PrecisionChoice, Shard};
 use anyhow::Context as _;
 use input::Input;
 use seg_gdal::{BandSelection, Crs, OutputFormat, ReadOptions};
-use seg_grid::{Blend, Observer, RasterSource, SeamReport, SourceProfile};
+use seg_grid::{Blend, Observer, RasterSource, SeamReport, SourceProfile, Window};
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
 use seg_run::{
-    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Plan, PlanRequest, Reach, RunKey, Scaling,
+    Batch, Cuts, Footprint, Fresh, Network, Normalizer, Outcome, Plan, PlanRequest, Reach, RunKey, Scaling,
     WorkFolder,
 };
+use std::path::PathBuf;
 use tch::Device;
 use tiling::Tiling;
 
 /// All that decides how a raster is segmented.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     /// Any names that GDAL can open; several are one mosaic.
     pub inputs: Vec<String>,
@@ -74,6 +79,18 @@ pub(crate) struct Job {
     pub timed_tiles: usize,
     pub fresh: Fresh,
     pub on_cancel: OnCancel,
+    /// The part that is computed here; all of it if not given.
+    pub shard: Option<Shard>,
+}
+
+impl Job {
+    /// Where finished strips wait.
+    pub(crate) fn work_folder(&self) -> PathBuf {
+        match self.shard {
+            Some(shard) => part::folder(&self.outputs.classes, shard),
+            None => WorkFolder::path_for(&self.outputs.classes),
+        }
+    }
 }
 
 /// Whether the result is looked at for seams.
@@ -103,6 +120,8 @@ pub(crate) struct Prepared {
     /// What was decided for the user, in lines.
     pub notes: Vec<String>,
     pub card: ModelCard,
+    /// The part of the result that is computed here, where it has a pixel.
+    pub window: Option<Window>,
     network: Network,
     key: RunKey,
 }
@@ -117,6 +136,23 @@ pub(crate) struct Done {
 }
 
 impl Prepared {
+    /// Whether the class raster that stands there was made of the same, in the same way.
+    pub(crate) fn is_made(&mut self, job: &Job) -> anyhow::Result<bool> {
+        if job.outputs.manifest.is_none() {
+            return Ok(false);
+        }
+        let Ok(there) = manifest::Manifest::read(&job.outputs.classes) else { return Ok(false) };
+        let run = record::Run {
+            job,
+            card: &self.card,
+            plan: &self.plan,
+            key: &self.key,
+            legend: &self.legend,
+            precision: self.precision,
+        };
+        Ok(record::of_run(&run, &mut self.input)?.is_of_same_run(&there))
+    }
+
     /// Tiles that touch the area that is wanted: all where none is given. That takes a moment for each.
     pub(crate) fn tiles_in_area(
         &mut self,
@@ -197,9 +233,19 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     let footprint = Footprint::measure(&network, grid.tile_size(), job.timed_tiles)
         .with_context(|| format!("{} does not run on tiles of {} pixels", job.model, grid.tile_size()))?;
     let kept = match job.fresh {
-        Fresh::Resume => WorkFolder::columns_of(&WorkFolder::path_for(&job.outputs.classes)),
+        Fresh::Resume => WorkFolder::columns_of(&job.work_folder()),
         _ => None,
     };
+    let window = job.shard.map_or(Some(Window::whole(input.reference.size)), |shard| {
+        let cuts = Cuts::through(input.original.profile());
+        let windows = seg_run::shards(&grid, input.regrid.as_ref(), input.reference.size, cuts, shard.count);
+        windows.into_iter().nth(shard.index).filter(|window| window.area() > 0)
+    });
+    if window.is_none() {
+        notes.push(
+            "the raster has fewer blocks than there are shards, and none is left for this one".to_owned(),
+        );
+    }
     let plan = Plan::new(&PlanRequest {
         profile: input.source.profile(),
         native: input.regrid.zip(input.source.native().map(RasterSource::profile)),
@@ -214,81 +260,15 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         max_memory: job.max_memory,
         cache,
         columns: kept.as_deref(),
+        part: window,
     })?;
-    Ok(Prepared { input, legend, plan, footprint, reach, precision, notes, card, network, key })
+    Ok(Prepared { input, legend, plan, footprint, reach, precision, notes, card, window, network, key })
 }
 
 /// Limits GDAL's cache, and tells what the limit is; GDAL looks at it once, before the first read.
 fn set_cache(wanted: u64) -> Result<u64, seg_gdal::Error> {
     let cache = seg_gdal::set_cache_bytes(wanted.clamp(LEAST_CACHE, MOST_CACHE))?;
     Ok(cache.bytes(seg_run::total_memory()))
-}
-
-/// Does what was planned.
-pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared { mut input, legend, plan, card, network, key, precision, .. } = prepared;
-    let files = OutputFiles::new(&job.outputs);
-    let work = WorkFolder::open(WorkFolder::path_for(&job.outputs.classes), &key, job.fresh)?;
-    let made = || -> anyhow::Result<Done> {
-        work.begin(&key, &plan.columns)?;
-        let ids: Vec<u8> = legend.classes().iter().map(|class| class.id.0).collect();
-        let outcome = seg_run::predict(&network, &*input.source, &plan, &ids, &work, observer)?;
-        if outcome.not_a_number > 0 {
-            let pixels = outcome.not_a_number;
-            observer
-                .warning(&format!("the network gave no number for {pixels} valid pixels; they are nodata"));
-        }
-        let counted = files.assemble(job, &legend, &input.reference, &work, &plan, observer)?;
-        if job.area.is_some() && counted.pixels.iter().take(legend.len()).all(|&pixels| pixels == 0) {
-            observer.warning("no pixel with data lies in the area: all of the output is nodata");
-        }
-        if let Some(path) = &job.outputs.preview {
-            files.stage(&preview::draw(&*input.source, &files.staged_classes(), &legend)?, path)?;
-        }
-        files.trace(job, &legend, observer)?;
-        match &job.outputs.manifest {
-            Some(path) => {
-                let run =
-                    record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend, precision };
-                files.stage(&record::of_run(&run, &mut input, &counted, files.list()?)?.to_json()?, path)?;
-            }
-            // One that an earlier run left would speak of another raster.
-            None => manifest::remove_own(&manifest::path_for(&job.outputs.classes)),
-        }
-        let seams = match job.seams {
-            SeamCheck::None => None,
-            SeamCheck::Count if plan.regrid.is_some() => {
-                observer.warning("--check-seams needs the raster's own pixels: with --gsd tile lines blur");
-                None
-            }
-            SeamCheck::Count => Some(seams::check(&files.staged_classes(), &plan.grid)?),
-        };
-        files.publish()?;
-        Ok(Done { outcome, pixels: counted.pixels, seams })
-    }();
-    match made {
-        Ok(done) => {
-            if let Err(error) = work.remove() {
-                observer.warning(&format!("the outputs are whole, but {error}"));
-            }
-            Ok(done)
-        }
-        Err(error) => {
-            files.remove_staged();
-            let interrupted = error.downcast_ref().is_some_and(|e| matches!(e, seg_run::Error::Cancelled));
-            if !work.has_strips() || (interrupted && job.on_cancel == OnCancel::Discard) {
-                if let Err(error) = work.remove() {
-                    tracing::warn!(%error, "the work folder stays");
-                }
-            } else {
-                let (path, mib) = (work.path().display(), work.bytes() as f64 / f64::from(1 << 20));
-                observer.warning(&format!(
-                    "{mib:.1} MiB of finished strips stay in {path}: go on with --resume, or start over with --discard"
-                ));
-            }
-            Err(error)
-        }
-    }
 }
 
 /// The model's classes, in the order of its channels, with the user's names and colors if given.

@@ -1,4 +1,3 @@
-use super::Job;
 use super::manifest::OutputFile;
 use super::tile_tally::{TileTally, Tiles};
 use crate::checksum::sha256_of;
@@ -7,12 +6,12 @@ use anyhow::Context as _;
 use ndarray::Axis;
 use seg_data::class_entry;
 use seg_gdal::{
-    BandIndex, BandSelection, ClassEntry, Content, GeoRaster, GridReference, RasterSpec, RasterWriter,
-    ReadOptions, Written, WrittenPolygons,
+    BandIndex, BandSelection, ClassEntry, Content, GeoRaster, GridReference, OutputFormat, RasterSpec,
+    RasterWriter, ReadOptions, Written, WrittenPolygons,
 };
-use seg_grid::{Block, IoError, Layer, Observer, RasterSink, Window};
+use seg_grid::{Block, IoError, Layer, Observer, RasterSink, TileGrid, Window};
 use seg_label::{Convention, Legend};
-use seg_run::{NODATA, Output, Plan, ProbabilityType, WorkFolder};
+use seg_run::{NODATA, Output, ProbabilityType, Strips};
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +29,26 @@ pub(crate) struct Wanted {
     pub style: PathBuf,
     /// What made the outputs.
     pub manifest: Option<PathBuf>,
+}
+
+/// What the rasters are made of, besides where they go.
+#[derive(Clone, Copy)]
+pub(crate) struct Assembly<'a> {
+    pub strips: &'a Strips,
+    pub outputs: &'a [Output],
+    /// Tiles of the result's own pixels; those of others are not where the classes are.
+    pub tiles: Option<&'a TileGrid>,
+    pub legend: &'a Legend,
+    pub reference: &'a GridReference,
+    pub format: OutputFormat,
+    pub creation_options: &'a [String],
+}
+
+/// What polygons may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TraceLimits {
+    pub threads: usize,
+    pub max_memory: Option<u64>,
 }
 
 /// What went through to the class raster.
@@ -69,6 +88,17 @@ impl Wanted {
         files
     }
 
+    /// Those that were asked for by a flag of their own, besides the class raster.
+    pub(crate) fn by_flag(&self) -> Vec<(&'static str, &Path)> {
+        let named = |what: &str| matches!(what, "probabilities" | "confidence" | "preview" | "vector");
+        self.files().into_iter().filter(|(what, _)| named(what)).collect()
+    }
+
+    /// Whether every file exists.
+    pub(crate) fn are_there(&self) -> bool {
+        self.files().into_iter().all(|(_, path)| path.exists())
+    }
+
     /// The rasters among them, which have a side-car each.
     pub(crate) fn rasters(&self) -> Vec<(&'static str, &Path)> {
         let raster = |what: &str| matches!(what, "classes" | "probabilities" | "confidence");
@@ -91,18 +121,15 @@ impl<'a> OutputFiles<'a> {
     /// Makes every raster from its strips, and the style.
     pub(crate) fn assemble(
         &self,
-        job: &Job,
-        legend: &Legend,
-        reference: &GridReference,
-        work: &WorkFolder,
-        plan: &Plan,
+        assembly: Assembly<'_>,
         observer: &dyn Observer,
     ) -> anyhow::Result<Counted> {
+        let Assembly { strips, outputs, legend, reference, .. } = assembly;
         let entries: Vec<ClassEntry<'_>> = legend.classes().iter().map(class_entry).collect();
         let software = [("TIFFTAG_SOFTWARE".to_owned(), format!("rs-seg {}", env!("CARGO_PKG_VERSION")))];
         let mut counts = [0_u64; 256];
         let mut tiles = None;
-        for output in &plan.outputs {
+        for output in outputs {
             let path = self.wanted.path(*output);
             let staged = staged(path);
             let spec = RasterSpec {
@@ -114,18 +141,17 @@ impl<'a> OutputFiles<'a> {
                     Output::Confidence => Content::Confidence,
                 },
                 classes: &entries,
-                format: job.format,
-                creation_options: &job.creation_options,
+                format: assembly.format,
+                creation_options: assembly.creation_options,
                 metadata: &software,
             };
             // Listed before it is made, so that a failure on the way removes what was begun.
             let half = Written { raster: staged.clone(), side_car: Some(side_car(&staged)) };
             self.rasters.borrow_mut().push((half, path.to_path_buf()));
             let writer = RasterWriter::create(&staged, &spec)?;
-            // Tiles of other pixels are not where the classes are.
-            let tally = plan.regrid.is_none().then(|| TileTally::new(&plan.grid));
+            let tally = assembly.tiles.map(TileTally::new);
             let mut sink = Counting { writer, counts: [0; 256], tally };
-            seg_run::assemble(work, plan, *output, &mut sink, observer)?;
+            seg_run::assemble(strips, *output, &mut sink, observer)?;
             if output.layer() == Layer::Classes {
                 counts = sink.counts;
                 tiles = sink.tally.map(TileTally::finish);
@@ -146,14 +172,19 @@ impl<'a> OutputFiles<'a> {
     }
 
     /// Turns the class raster into polygons, if they are wanted.
-    pub(crate) fn trace(&self, job: &Job, legend: &Legend, observer: &dyn Observer) -> anyhow::Result<()> {
+    pub(crate) fn trace(
+        &self,
+        legend: &Legend,
+        limits: TraceLimits,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<()> {
         let Some(out) = &self.wanted.vector else { return Ok(()) };
         let name = |path: PathBuf| path.to_string_lossy().into_owned();
         let polygons = PolygonJob {
             convention: Some(Convention::new(legend.clone())),
             confidence: self.wanted.confidence.as_deref().map(staged).map(name),
-            max_memory: job.max_memory,
-            ..PolygonJob::plain(name(self.staged_classes()), out.clone(), job.threads)
+            max_memory: limits.max_memory,
+            ..PolygonJob::plain(name(self.staged_classes()), out.clone(), limits.threads)
         };
         let made = crate::polygons::prepare(&polygons)?.make(observer)?;
         *self.polygons.borrow_mut() = Some(made.file);

@@ -3,7 +3,7 @@ use super::manifest::{self, ClassPixels, Grid, Manifest, Model, OutputFile, Soft
 use super::outputs::Counted;
 use super::{Job, flags, report, sampled};
 use crate::value::DeviceArg;
-use seg_grid::Window;
+use seg_grid::{TileGrid, Window};
 use seg_label::Legend;
 use seg_nn::{InferencePrecision, ModelCard};
 use seg_run::{Plan, RunKey};
@@ -21,21 +21,16 @@ pub(crate) struct Run<'a> {
 /// Parts of a run's key that have a better place, or do not decide the classes.
 const ELSEWHERE: [&str; 3] = ["input", "model", "outputs"];
 
-/// Writes down all that made the outputs.
-pub(crate) fn of_run(
-    run: &Run<'_>,
-    input: &mut Input,
-    counted: &Counted,
-    outputs: Vec<OutputFile>,
-) -> anyhow::Result<Manifest> {
+/// Writes down all that makes the outputs, before they are made.
+pub(crate) fn of_run(run: &Run<'_>, input: &mut Input) -> anyhow::Result<Manifest> {
     let (kind, schema) = Manifest::head();
     let mut parameters = run.key.0.clone();
     parameters.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
-    let classes = run.legend.classes().iter().zip(&counted.pixels).map(|(class, &pixels)| ClassPixels {
+    let classes = run.legend.classes().iter().map(|class| ClassPixels {
         id: class.id.0,
         name: class.name.clone(),
         color: class.color.to_string(),
-        pixels,
+        pixels: 0,
     });
     Ok(Manifest {
         kind,
@@ -49,11 +44,22 @@ pub(crate) fn of_run(
         },
         flags: flags::deciding(run.job, run.card, run.plan, run.precision),
         parameters,
-        grid: grid(run.plan, counted),
+        grid: grid(&run.plan.grid),
         classes: classes.collect(),
-        nodata_pixels: counted.pixels.last().copied().unwrap_or(0),
-        outputs,
+        nodata_pixels: 0,
+        outputs: Vec::new(),
     })
+}
+
+/// Adds what was counted on the way to the outputs, and the outputs.
+pub(crate) fn complete(manifest: &mut Manifest, counted: &Counted, outputs: Vec<OutputFile>) {
+    for (class, &pixels) in manifest.classes.iter_mut().zip(&counted.pixels) {
+        class.pixels = pixels;
+    }
+    manifest.nodata_pixels = counted.pixels.last().copied().unwrap_or(0);
+    manifest.grid.computed = counted.tiles.map(|tiles| tiles.computed);
+    manifest.grid.skipped = counted.tiles.map(|tiles| tiles.skipped);
+    manifest.outputs = outputs;
 }
 
 /// What computes here.
@@ -89,8 +95,8 @@ pub(crate) fn of_input(job: &Job, input: &mut Input) -> anyhow::Result<manifest:
     })
 }
 
-fn grid(plan: &Plan, counted: &Counted) -> Grid {
-    let (x, y, tile) = (plan.grid.x(), plan.grid.y(), plan.grid.tile_size());
+fn grid(tiles: &TileGrid) -> Grid {
+    let (x, y, tile) = (tiles.x(), tiles.y(), tiles.tile_size());
     Grid {
         tile_width: tile.width,
         tile_height: tile.height,
@@ -98,7 +104,7 @@ fn grid(plan: &Plan, counted: &Counted) -> Grid {
         step_y: y.stride(),
         columns: x.count(),
         rows: y.count(),
-        computed: counted.tiles.map(|tiles| tiles.computed),
-        skipped: counted.tiles.map(|tiles| tiles.skipped),
+        computed: None,
+        skipped: None,
     }
 }

@@ -1,9 +1,9 @@
 //! What is told about a run: the plan before it, what it did after it.
 
-use super::{Done, Prepared};
+use super::Prepared;
 use seg_label::Legend;
 use seg_nn::InferencePrecision;
-use seg_run::{Reach, Rss};
+use seg_run::{Outcome, Reach, Rss};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -18,26 +18,26 @@ pub(crate) const fn precision(precision: InferencePrecision) -> &'static str {
 }
 
 /// The part of the workers' time that the network took.
-pub(crate) fn network_share(done: &Done, workers: usize) -> f64 {
-    let available = done.outcome.wall.as_secs_f64() * workers as f64;
-    if available > 0.0 { (done.outcome.network.as_secs_f64() / available).min(1.0) } else { 0.0 }
+pub(crate) fn network_share(outcome: &Outcome, workers: usize) -> f64 {
+    let available = outcome.wall.as_secs_f64() * workers as f64;
+    if available > 0.0 { (outcome.network.as_secs_f64() / available).min(1.0) } else { 0.0 }
 }
 
 /// What was done, in a line.
-pub(crate) fn summary(done: &Done, workers: usize) -> String {
+pub(crate) fn summary(outcome: &Outcome, workers: usize) -> String {
     format!(
         "{} tiles in {:.1} s, {:.0} % of it in the network; {} tiles without data left out; peak memory {:.0} MiB",
-        done.outcome.computed,
-        done.outcome.wall.as_secs_f64(),
-        100.0 * network_share(done, workers),
-        done.outcome.skipped,
+        outcome.computed,
+        outcome.wall.as_secs_f64(),
+        100.0 * network_share(outcome, workers),
+        outcome.skipped,
         Rss::read().peak as f64 / MIB,
     )
 }
 
 /// Pixels and share of each class among pixels with data.
-pub(crate) fn shares(legend: &Legend, done: &Done) -> Vec<Value> {
-    let (classes, _) = done.pixels.split_at(legend.len());
+pub(crate) fn shares(legend: &Legend, pixels: &[u64]) -> Vec<Value> {
+    let (classes, _) = pixels.split_at(legend.len());
     let total: u64 = classes.iter().sum();
     let share = |pixels: u64| if total == 0 { Value::Null } else { json!(pixels as f64 / total as f64) };
     let rows = legend.classes().iter().zip(classes);
@@ -45,9 +45,9 @@ pub(crate) fn shares(legend: &Legend, done: &Done) -> Vec<Value> {
 }
 
 /// The same as a table.
-pub(crate) fn shares_text(legend: &Legend, done: &Done) -> String {
+pub(crate) fn shares_text(legend: &Legend, pixels: &[u64]) -> String {
     let widest = legend.names().map(|name| name.chars().count()).max().unwrap_or(0).max("no data".len());
-    let (classes, rest) = done.pixels.split_at(legend.len());
+    let (classes, rest) = pixels.split_at(legend.len());
     let total: u64 = classes.iter().sum();
     let mut text = String::new();
     for (class, &pixels) in legend.classes().iter().zip(classes) {
@@ -64,6 +64,7 @@ pub(crate) fn plan_json(prepared: &Prepared, in_area: u64) -> Value {
     let plan = &prepared.plan;
     json!({
         "raster": {"width": plan.result.width, "height": plan.result.height},
+        "part": prepared.window,
         "tile": {"width": plan.grid.tile_size().width, "height": plan.grid.tile_size().height},
         "tiles": plan.tiles(),
         "tiles_in_area": in_area,
@@ -89,7 +90,7 @@ pub(crate) fn plan_json(prepared: &Prepared, in_area: u64) -> Value {
 /// The plan for people; `in_area` of the tiles touch the area that is wanted.
 pub(crate) fn plan_text(prepared: &Prepared, in_area: u64) -> String {
     let plan = &prepared.plan;
-    let repeated = plan.tiles() as f64 / plan.grid.len() as f64 - 1.0;
+    let repeated = plan.tiles() as f64 / plan.tiles_once().max(1) as f64 - 1.0;
     let strips = match plan.columns.len() {
         1 => String::new(),
         n => format!(", in {n} column strips that compute {:.1} % of the tiles again", 100.0 * repeated),

@@ -21,6 +21,7 @@ mod program;
 mod report;
 mod resampling;
 mod scene;
+mod shards;
 mod stopping;
 mod train;
 mod transcripts;

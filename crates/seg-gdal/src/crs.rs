@@ -202,6 +202,9 @@ impl Crs {
 
     /// GDAL's object, with the epoch, which only a VRT can set through safe calls.
     fn make_spatial_ref(&self) -> Result<SpatialRef, Error> {
+        // GDAL keeps what it first made of a code. Made of PROJJSON, that lacks the members of a datum ensemble, and
+        // what is written would depend on what the process read before. A name that is no code changes nothing.
+        let _ = spatial_ref(&self.name);
         let Some(epoch) = self.epoch else { return spatial_ref(&self.definition) };
         let vrt = format!(
             "<VRTDataset rasterXSize=\"1\" rasterYSize=\"1\"><SRS coordinateEpoch=\"{epoch}\">{}</SRS>\

@@ -1,7 +1,8 @@
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Where tiles lie along one axis: a closed form, so that a million tiles cost nothing to plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TileAxis {
     length: usize,
     tile: usize,

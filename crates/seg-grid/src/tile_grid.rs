@@ -1,4 +1,5 @@
 use crate::{Error, Size, TileAxis, Window};
+use serde::{Deserialize, Serialize};
 
 /// What happens where tiles of one size do not divide a raster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Tile {
 /// assert_eq!(potsdam.tile(143).read.right(), 6000);
 /// # Ok::<(), seg_grid::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TileGrid {
     raster: Size,
     x: TileAxis,

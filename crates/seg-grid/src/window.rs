@@ -85,9 +85,19 @@ impl Window {
         Self { x: self.x - frame.x, y: self.y - frame.y, ..self }
     }
 
+    /// Its columns.
+    pub const fn columns(self) -> std::ops::Range<usize> {
+        self.x..self.right()
+    }
+
+    /// Its rows.
+    pub const fn rows(self) -> std::ops::Range<usize> {
+        self.y..self.bottom()
+    }
+
     /// The rows and columns to slice an array with.
     pub fn ranges(self) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
-        (self.y..self.bottom(), self.x..self.right())
+        (self.rows(), self.columns())
     }
 }
 

@@ -105,6 +105,7 @@ fn pipeline(c: &mut Criterion) {
         max_memory: None,
         cache: 0,
         columns: None,
+        part: None,
     })
     .expect("it fits the memory");
     let folder = tempfile::tempdir().expect("a folder");
@@ -122,7 +123,8 @@ fn pipeline(c: &mut Criterion) {
     c.bench_function("strips to a raster", |b| {
         b.iter(|| {
             let mut sink = Nothing(0);
-            assemble(&work, &plan, Output::Classes, &mut sink, &Silent).expect("strips are whole");
+            assemble(&seg_run::Strips::of_run(&work, &plan), Output::Classes, &mut sink, &Silent)
+                .expect("strips are whole");
             assert_eq!(sink.0, RASTER.area());
         });
     });

@@ -1,7 +1,5 @@
-use crate::journal::{self, WorkFolder};
-use crate::strip::{self, StripId};
 use crate::strip_rows::STRIP_ROWS;
-use crate::{Error, Output, Plan};
+use crate::{Error, Output, Strips};
 use ndarray::s;
 use seg_grid::{Block, Observer, Progress, RasterSink, Window};
 
@@ -13,22 +11,20 @@ use seg_grid::{Block, Observer, Progress, RasterSink, Window};
 /// # Errors
 /// If a strip is missing or damaged, the sink cannot be written, or the observer cancels.
 pub fn assemble(
-    work: &WorkFolder,
-    plan: &Plan,
+    strips: &Strips,
     output: Output,
     sink: &mut dyn RasterSink,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let raster = plan.result;
-    let rows: Vec<Window> = journal::strips(&(0..raster.width), raster).collect();
+    let rows: Vec<Window> = strips.rows().collect();
     let total = rows.len() as u64;
     for (done, row) in rows.into_iter().enumerate() {
         if observer.cancelled() {
             return Err(Error::Cancelled);
         }
-        for columns in &plan.columns {
+        for (piece, columns) in strips.in_row(row) {
             let window = Window { x: columns.start, width: columns.len(), ..row };
-            let strip = strip::read(work.path(), &StripId { layer: output.layer(), window })?;
+            let strip = piece.read(output.layer(), window)?;
             // One block column at a time, so that the order of writes does not depend on the column strips.
             for x in columns.clone().step_by(STRIP_ROWS) {
                 let part = Window { x, width: STRIP_ROWS.min(columns.end - x), ..row };

@@ -109,6 +109,14 @@ pub enum Error {
         /// What does not fit.
         what: &'static str,
     },
+    /// Parts that do not make a whole.
+    #[error("the parts do not fit together at column {column}, row {row}")]
+    Gap {
+        /// Column of the result.
+        column: usize,
+        /// Row of the result.
+        row: usize,
+    },
     /// A work folder of an earlier run is in the way.
     #[error("an unfinished run of {} lies in {path}", mib(*bytes))]
     Unfinished {

@@ -1,5 +1,6 @@
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use seg_grid::{Block, Finished, Layer};
+use serde::{Deserialize, Serialize};
 
 /// The id of pixels without a measurement in every byte output.
 pub const NODATA: u8 = 255;
@@ -11,7 +12,7 @@ pub const CONFIDENCE_BANDS: usize = 2;
 const FULL: f32 = 254.0;
 
 /// How probabilities are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbabilityType {
     /// Bytes: 0 to 254 for 0 to 1, 255 nodata.
     UInt8,
@@ -20,7 +21,7 @@ pub enum ProbabilityType {
 }
 
 /// One of the rasters to make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     /// Class ids, always made.
     Classes,

@@ -1,7 +1,7 @@
 use crate::strip::StripId;
 use crate::strip_rows::STRIP_ROWS;
 use crate::{Error, Output};
-use seg_grid::{Size, Window};
+use seg_grid::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ pub struct RunKey(
 
 impl RunKey {
     /// The names whose values differ between two keys.
-    fn differing(&self, other: &Self) -> Vec<String> {
+    pub fn differing(&self, other: &Self) -> Vec<String> {
         let names = self.0.keys().chain(other.0.keys().filter(|name| !self.0.contains_key(*name)));
         names.filter(|name| self.0.get(*name) != other.0.get(*name)).cloned().collect()
     }
@@ -142,14 +142,14 @@ impl WorkFolder {
         })
     }
 
-    /// The first row of a column strip that is not stored in all outputs.
+    /// The first of some rows of a column strip that is not stored in all outputs; the end of `rows` if all are.
     pub(crate) fn first_missing_row(
         &self,
         outputs: &[Output],
         columns: &Range<usize>,
-        raster: Size,
+        rows: &Range<usize>,
     ) -> usize {
-        strips(columns, raster)
+        strips(columns, rows)
             .find(|window| {
                 let stored = |output: &Output| {
                     let id = StripId { layer: output.layer(), window: *window };
@@ -157,7 +157,7 @@ impl WorkFolder {
                 };
                 !outputs.iter().all(stored)
             })
-            .map_or(raster.height, |window| window.y)
+            .map_or(rows.end, |window| window.y)
     }
 
     /// Removes the folder and all in it, unless somebody else has.
@@ -174,15 +174,10 @@ impl WorkFolder {
     }
 }
 
-/// The windows of a column strip's strips, top to bottom.
-pub(crate) fn strips(columns: &Range<usize>, raster: Size) -> impl Iterator<Item = Window> {
-    let (x, width) = (columns.start, columns.len());
-    (0..raster.height).step_by(STRIP_ROWS).map(move |y| Window {
-        x,
-        y,
-        width,
-        height: STRIP_ROWS.min(raster.height - y),
-    })
+/// The windows of a column strip's strips in some rows, top to bottom.
+pub(crate) fn strips(columns: &Range<usize>, rows: &Range<usize>) -> impl Iterator<Item = Window> + use<> {
+    let (x, width, bottom) = (columns.start, columns.len(), rows.end);
+    rows.clone().step_by(STRIP_ROWS).map(move |y| Window { x, y, width, height: STRIP_ROWS.min(bottom - y) })
 }
 
 /// Empties the folder but for the lock.

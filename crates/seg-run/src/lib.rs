@@ -26,8 +26,10 @@ mod plan;
 mod reach;
 mod recompute;
 mod scratch;
+mod shards;
 mod strip;
 mod strip_rows;
+mod strips;
 mod tensor;
 #[cfg(test)]
 mod testing;
@@ -47,4 +49,6 @@ pub use pipeline::{Outcome, predict};
 pub use plan::{Batch, BudgetLine, Overlap, Plan, PlanRequest};
 pub use reach::Reach;
 pub use recompute::{Claim, Comparison, Difference, check_all, check_tiles, read_ids, sample_tiles};
+pub use shards::{Cuts, shards};
+pub use strips::{Piece, Strips};
 pub use wanted::wanted_tiles;

@@ -106,16 +106,13 @@ struct ColumnStrip<'a> {
 
 impl<'a> ColumnStrip<'a> {
     fn new(plan: &'a Plan, ids: &'a [u8], work: &'a WorkFolder, pixels: Range<usize>) -> Self {
-        let from = work.first_missing_row(&plan.outputs, &pixels, plan.result);
-        let y = plan.grid.y();
+        let rows = plan.part.rows();
+        let from = work.first_missing_row(&plan.outputs, &pixels, &rows);
+        let end = plan.tile_rows(rows.clone()).end;
         // Every tile that touches an unfinished row is computed again, in the same order.
-        let first = if from == plan.result.height {
-            y.count()
-        } else {
-            y.touching(plan.seen_row(from)..plan.grid.raster().height).start
-        };
-        let columns = plan.grid.x().touching(plan.seen_columns(pixels.clone()));
-        Self { plan, ids, work, pixels, columns, rows: first..y.count(), from }
+        let first = if from == rows.end { end } else { plan.tile_rows(from..rows.end).start };
+        let columns = plan.tile_columns(pixels.clone());
+        Self { plan, ids, work, pixels, columns, rows: first..end, from }
     }
 
     fn turns(&self) -> u64 {
@@ -137,8 +134,8 @@ impl<'a> ColumnStrip<'a> {
         before: u64,
         outcome: &mut Outcome,
     ) -> Result<u64, Error> {
-        let skipped_rows = self.rows.start * self.columns.len();
-        let before = before + skipped_rows as u64;
+        let stored_rows = self.rows.start - self.plan.tile_rows(self.plan.part.rows()).start;
+        let before = before + (stored_rows * self.columns.len()) as u64;
         let plan = self.plan;
         let readers = (0..plan.readers).map(|_| source.reopen()).collect::<Result<Vec<_>, _>>()?;
         let networks: Vec<Network> = (0..plan.workers).map(|_| network.fork()).collect();

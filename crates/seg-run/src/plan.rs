@@ -1,7 +1,9 @@
 use crate::scratch;
 use crate::strip_rows::{STRIP_ROWS, StripRows};
 use crate::{Error, Footprint, Output, total_memory};
-use seg_grid::{Blend, EdgePolicy, Regrid, Regridder, Size, SourceProfile, Stitcher, TileGrid};
+use seg_grid::{
+    Blend, EdgePolicy, Regrid, Regridder, Size, SourceProfile, Stitcher, TileAxis, TileGrid, Window,
+};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -52,6 +54,8 @@ pub struct PlanRequest<'a> {
     pub cache: u64,
     /// Column strips that a resumed run must keep.
     pub columns: Option<&'a [Range<usize>]>,
+    /// The part of the result that is made here, one of [`crate::shards`]; all of it if not given.
+    pub part: Option<Window>,
 }
 
 /// One line of the memory budget.
@@ -72,11 +76,13 @@ pub struct Plan {
     pub regrid: Option<Regrid>,
     /// The size of the result.
     pub result: Size,
+    /// The part of it that is made here.
+    pub part: Window,
     /// How they are blended.
     pub blend: Blend,
     /// What is made.
     pub outputs: Vec<Output>,
-    /// Column strips of the result, computed one after another; one for rasters that fit the budget as they are.
+    /// Column strips of the part, computed one after another; one for rasters that fit the budget as they are.
     pub columns: Vec<Range<usize>>,
     /// Threads that compute.
     pub workers: usize,
@@ -160,21 +166,32 @@ impl Plan {
         self.lines.iter().map(|line| line.bytes).sum()
     }
 
-    /// Tiles to compute; more than the grid has where column strips share tiles.
+    /// Tiles to compute; more than the part has where column strips share tiles.
     pub fn tiles(&self) -> u64 {
-        let touching = |columns: &Range<usize>| self.grid.x().touching(self.seen_columns(columns.clone()));
-        let columns: usize = self.columns.iter().map(|columns| touching(columns).len()).sum();
-        columns as u64 * self.grid.y().count() as u64
+        let columns: usize =
+            self.columns.iter().map(|columns| self.tile_columns(columns.clone()).len()).sum();
+        columns as u64 * self.tile_rows(self.part.rows()).len() as u64
+    }
+
+    /// The same without those that column strips compute again.
+    pub fn tiles_once(&self) -> u64 {
+        let (columns, rows) = (self.tile_columns(self.part.columns()), self.tile_rows(self.part.rows()));
+        columns.len() as u64 * rows.len() as u64
+    }
+
+    /// The columns of tiles that columns of the result are made of.
+    pub(crate) fn tile_columns(&self, result: Range<usize>) -> Range<usize> {
+        touching(self.grid.x(), self.seen_columns(result))
+    }
+
+    /// The rows of tiles that rows of the result are made of.
+    pub(crate) fn tile_rows(&self, result: Range<usize>) -> Range<usize> {
+        touching(self.grid.y(), seen_rows(self.regrid.as_ref(), result))
     }
 
     /// The columns of the raster seen by the network that columns of the result are made of.
     pub(crate) fn seen_columns(&self, result: Range<usize>) -> Range<usize> {
         seen_columns(self.regrid.as_ref(), result)
-    }
-
-    /// The first row of the raster seen by the network that a row of the result is made of.
-    pub(crate) fn seen_row(&self, result: usize) -> usize {
-        self.regrid.map_or(result, |regrid| regrid.rows(result..result + 1).start)
     }
 
     /// Rows of the result that become final at once.
@@ -193,6 +210,7 @@ impl Plan {
         let tile = grid.tile_size();
         let regrid = request.native.map(|(regrid, _)| regrid);
         let result = regrid.map_or(profile.size, |regrid| regrid.result());
+        let part = request.part.unwrap_or(Window::whole(result));
         let widest = columns.iter().max_by_key(|c| c.len()).cloned().unwrap_or(0..result.width);
         let at_once = rows_at_once(regrid.as_ref(), grid);
         let read_bytes = tile.area() * (profile.bands as u64 * 4 + 1);
@@ -203,10 +221,8 @@ impl Plan {
             if request.device.is_cuda() { request.threads.clamp(1, CUDA_READERS) } else { workers.min(2) };
         let readers = if profile.block.width * 2 > profile.size.width { 1 } else { most };
         let raw = tile.area() * (profile.bands * profile.dtype.bytes()) as u64;
-        let rows: u64 = outputs
-            .iter()
-            .map(|o| StripRows::bytes(*o, *classes, widest.len(), result.height, at_once))
-            .sum();
+        let rows: u64 =
+            outputs.iter().map(|o| StripRows::bytes(*o, *classes, widest.len(), part.height, at_once)).sum();
         // A strip is copied once to be compressed, and read once to be assembled.
         let strip: u64 = outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).max().unwrap_or(1)
             * (STRIP_ROWS * widest.len()) as u64;
@@ -240,12 +256,12 @@ impl Plan {
         let threads = (workers + readers + 1) as u64;
         let kept = threads * 3 * (read_bytes + score_bytes);
         lines.push(BudgetLine { what: "free memory that the allocator keeps", bytes: kept });
-        let disk =
-            outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).sum::<u64>() * result.area();
+        let disk = outputs.iter().map(|o| (o.bands(*classes) * o.bytes()) as u64).sum::<u64>() * part.area();
         Self {
             grid: *grid,
             regrid,
             result,
+            part,
             blend: request.blend,
             outputs: outputs.to_vec(),
             columns,
@@ -260,11 +276,25 @@ impl Plan {
     }
 }
 
-fn seen_columns(regrid: Option<&Regrid>, result: Range<usize>) -> Range<usize> {
+/// The columns that the network sees and that columns of the result are made of.
+pub(crate) fn seen_columns(regrid: Option<&Regrid>, result: Range<usize>) -> Range<usize> {
     match regrid {
         Some(regrid) => regrid.columns(result),
         None => result,
     }
+}
+
+/// The same for rows.
+pub(crate) fn seen_rows(regrid: Option<&Regrid>, result: Range<usize>) -> Range<usize> {
+    match regrid {
+        Some(regrid) => regrid.rows(result),
+        None => result,
+    }
+}
+
+/// The tiles that touch some pixels; none for none.
+pub(crate) fn touching(axis: &TileAxis, pixels: Range<usize>) -> Range<usize> {
+    if pixels.is_empty() { 0..0 } else { axis.touching(pixels) }
 }
 
 fn rows_at_once(regrid: Option<&Regrid>, grid: &TileGrid) -> usize {
@@ -300,16 +330,18 @@ fn column_choices(request: &PlanRequest<'_>) -> Vec<Vec<Range<usize>>> {
     if let Some(columns) = request.columns {
         return vec![columns.to_vec()];
     }
-    let width = request.native.map_or(request.profile.size.width, |(regrid, _)| regrid.result().width);
+    let result = request.native.map_or(request.profile.size, |(regrid, _)| regrid.result());
+    let all = request.part.unwrap_or(Window::whole(result)).columns();
+    let width = all.len();
     let magnification = request.native.map_or(1.0, |(regrid, _)| regrid.magnification());
     // A strip computes the tiles at its borders again: below four tiles that would cost more than it saves.
     let four = 4.0 * request.grid.tile_size().width as f64 * magnification;
     let narrowest = (four.ceil() as usize).next_multiple_of(STRIP_ROWS);
-    let mut choices = vec![vec![Range { start: 0, end: width }]];
+    let mut choices = vec![vec![all.clone()]];
     let mut strips = 2;
     while width.div_ceil(strips) >= narrowest {
         let step = width.div_ceil(strips).next_multiple_of(STRIP_ROWS);
-        choices.push((0..width).step_by(step).map(|x| x..(x + step).min(width)).collect());
+        choices.push(all.clone().step_by(step).map(|x| x..(x + step).min(all.end)).collect());
         strips *= 2;
     }
     choices
@@ -352,6 +384,7 @@ mod tests {
             max_memory: Some(max_memory),
             cache: 64 * MIB,
             columns: None,
+            part: None,
         })
     }
 

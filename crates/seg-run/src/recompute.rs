@@ -1,7 +1,7 @@
 //! Computes parts of a class raster again and compares them with what is on disk.
 
 use crate::finish::{self, NODATA};
-use crate::{Error, Network, Output, Plan, WorkFolder, assemble, predict};
+use crate::{Error, Network, Output, Plan, Strips, WorkFolder, assemble, predict};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use ndarray::{Array2, ArrayView2, s};
 use seg_grid::{
@@ -156,7 +156,7 @@ pub fn check_tiles(claim: Claim<'_>, tiles: &[u64], observer: &dyn Observer) -> 
 pub fn check_all(claim: Claim<'_>, work: &WorkFolder, observer: &dyn Observer) -> Result<Comparison, Error> {
     predict(claim.network, claim.source, claim.plan, claim.ids, work, observer)?;
     let mut against = Against { found: claim.found.reopen()?, comparison: Comparison::default() };
-    assemble(work, claim.plan, Output::Classes, &mut against, observer)?;
+    assemble(&Strips::of_run(work, claim.plan), Output::Classes, &mut against, observer)?;
     Ok(against.comparison)
 }
 

@@ -37,10 +37,11 @@ impl<'a> Scratch<'a> {
         source: &dyn RasterSource,
     ) -> Result<Self, Error> {
         let classes = ids.len();
-        let (height, at_once) = (plan.result.height, plan.rows_at_once());
+        let left = from..plan.part.bottom();
         let rows = plan.outputs.iter();
-        let rows =
-            rows.map(|o| StripRows::new(*o, classes, columns.clone(), height, from, at_once)).collect();
+        let rows = rows
+            .map(|o| StripRows::new(*o, classes, columns.clone(), left.clone(), plan.rows_at_once()))
+            .collect();
         let regrid = match (plan.regrid, source.native()) {
             (Some(regrid), Some(native)) => {
                 let tile_rows = plan.grid.tile_size().height;
@@ -78,6 +79,7 @@ impl<'a> Scratch<'a> {
 
     fn ready(&self) -> Option<Range<usize>> {
         let ready = self.regrid.as_ref()?.0.ready(STRIP_ROWS);
+        let ready = ready.start..ready.end.min(self.plan.part.bottom());
         (!ready.is_empty()).then_some(ready)
     }
 

@@ -14,8 +14,8 @@ pub fn wanted_tiles(
 ) -> Result<u64, Error> {
     let mut count = 0;
     for columns in &plan.columns {
-        for row in 0..plan.grid.y().count() {
-            for column in plan.grid.x().touching(plan.seen_columns(columns.clone())) {
+        for row in plan.tile_rows(plan.part.rows()) {
+            for column in plan.tile_columns(columns.clone()) {
                 if observer.cancelled() {
                     return Err(Error::Cancelled);
                 }

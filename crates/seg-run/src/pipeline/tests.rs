@@ -1,12 +1,14 @@
 //! The whole pipeline on rasters in memory.
 
+mod parts;
 mod regridded;
 
 use super::*;
 use crate::journal::{Fresh, RunKey};
 use crate::testing::{Toy, input};
 use crate::{
-    Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Reach, Scaling, assemble,
+    Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Reach, Scaling, Strips,
+    assemble,
 };
 use seg_grid::{Blend, Block, Layer, MemoryRaster, Regrid, Silent, Size, SourceProfile};
 use seg_nn::{InputSpec, Logits, Scores};
@@ -64,6 +66,18 @@ pub(crate) fn plan(
     outputs: &[Output],
     columns: Option<&[Range<usize>]>,
 ) -> Result<Plan, Error> {
+    part_plan(scene, native, setting, outputs, columns, None)
+}
+
+/// The plan of a part of the result.
+pub(crate) fn part_plan(
+    scene: &MemoryRaster,
+    native: Option<(Regrid, &SourceProfile)>,
+    setting: &Setting,
+    outputs: &[Output],
+    columns: Option<&[Range<usize>]>,
+    part: Option<Window>,
+) -> Result<Plan, Error> {
     Plan::new(&PlanRequest {
         profile: scene.profile(),
         native,
@@ -78,6 +92,7 @@ pub(crate) fn plan(
         max_memory: None,
         cache: 0,
         columns,
+        part,
     })
 }
 
@@ -95,7 +110,7 @@ pub(crate) fn segment(
     let outcome = predict(&network, &scene, &plan, &[0, 1, 2], &work, observer)?;
     let mut out = scene.clone();
     for output in OUTPUTS {
-        assemble(&work, &plan, output, &mut out, observer)?;
+        assemble(&Strips::of_run(&work, &plan), output, &mut out, observer)?;
     }
     Ok((out, outcome))
 }

@@ -6,13 +6,13 @@ use seg_grid::Resampled;
 /// The result has 2.5 times as many columns, and 1.5 times as many rows.
 const RESULT: Size = Size { width: 1548, height: 1650 };
 
-fn native() -> MemoryRaster {
+pub(super) fn native() -> MemoryRaster {
     let values = Array3::zeros((3, RESULT.height, RESULT.width));
     let valid = Array2::from_shape_fn((RESULT.height, RESULT.width), |(y, x)| x < 1500 && (x + y) % 97 != 0);
     MemoryRaster::with_mask(values, valid)
 }
 
-fn segment(
+pub(super) fn segment(
     setting: &Setting,
     folder: &Path,
     fresh: Fresh,
@@ -28,7 +28,7 @@ fn segment(
     work.begin(&key(), &plan.columns)?;
     let outcome = predict(&network, &source, &plan, &[0, 1, 2], &work, observer)?;
     for output in OUTPUTS {
-        assemble(&work, &plan, output, &mut out, observer)?;
+        assemble(&Strips::of_run(&work, &plan), output, &mut out, observer)?;
     }
     Ok((out, outcome))
 }

@@ -1,0 +1,77 @@
+//! `rs-seg infer`.
+
+mod each;
+pub(super) mod job;
+mod part;
+mod whole;
+
+use crate::cli::InferArgs;
+use crate::context::{Context, ResultFormat};
+use crate::diagnostic::Advice;
+use crate::network::NetworkName;
+use crate::segment::{self, Job, Prepared, report};
+use crate::value::RasterFormat;
+
+/// What its user must know of the embedded network.
+const EMBEDDED: &str = "the network that comes with rs-seg learned from satellite scenes of Dubai: elsewhere what \
+                        it says is a guess, and `rs-seg train --init default` teaches it other scenes";
+
+/// Segments a raster, a part of one, or many.
+pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
+    Context::configure_gdal(&args.gdal)?;
+    let job = job::job(args, context.network_device()?, context)?;
+    if args.each {
+        return each::run(args, &job, context);
+    }
+    if args.dry_run {
+        return dry_run(&job, context);
+    }
+    if job.shard.is_some() {
+        for_merge(args)?;
+        return part::run(&job, context);
+    }
+    whole::check(&job, context)?;
+    whole::run(&job, context)
+}
+
+/// Shows the plan.
+fn dry_run(job: &Job, context: &Context) -> anyhow::Result<()> {
+    context.progress.start("infer", &whole::stages(job));
+    let mut prepared = segment::prepare(job, &context.progress)?;
+    let in_area = prepared.tiles_in_area(job, &context.progress)?;
+    context.progress.end();
+    match context.format {
+        ResultFormat::Json => context.printer.json(&report::plan_json(&prepared, in_area)),
+        ResultFormat::Text => context.printer.data(report::plan_text(&prepared, in_area)),
+    }
+}
+
+/// Tells what was decided and planned.
+fn tell_plan(job: &Job, prepared: &Prepared, context: &Context) {
+    if job.model == NetworkName::Default {
+        context.printer.note(EMBEDDED);
+    }
+    let plan = report::plan_text(prepared, prepared.plan.tiles());
+    for line in prepared.notes.iter().map(String::as_str).chain(plan.lines()) {
+        context.printer.note(line);
+    }
+}
+
+/// Refuses flags that say what is made of all parts.
+fn for_merge(args: &InferArgs) -> Result<(), Advice> {
+    let given = [
+        ("--vector", args.vector.is_some()),
+        ("--preview", args.preview.is_some()),
+        ("--check-seams", args.check_seams),
+        ("--of", args.format != RasterFormat::GTiff),
+        ("--co", !args.creation_options.is_empty()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            let what = format!("{flag}: a part has no outputs of its own");
+            let hint = "leave it out here; what `rs-seg merge` makes of all parts is said there";
+            Err(Advice::new(what, hint))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,304 @@
+//! Parts computed apart and merged, and many rasters at once.
+
+use crate::program::{Run, command, rs_seg_in};
+use crate::scene::{Scene, write_probe};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const FLAGS: [&str; 8] =
+    ["--model", "probe.pt", "--tile", "128", "--overlap", "16", "--probability-type", "float32"];
+const LAYERS: [&str; 4] = ["--probabilities", "p.tif", "--confidence", "c.tif"];
+
+fn shard_arguments<'a>(shard: &'a str, out: &'a str) -> Vec<&'a str> {
+    [&["infer", "scene.vrt", "--out", out, "--shard", shard, "--json"][..], &FLAGS, &LAYERS].concat()
+}
+
+fn shard(folder: &Path, shard: &str, more: &[&str]) -> Run {
+    rs_seg_in(folder, &[&shard_arguments(shard, "classes.tif"), more].concat())
+}
+
+fn merge(folder: &Path, more: &[&str]) -> Run {
+    rs_seg_in(folder, &[&["merge", "--out", "classes.tif"][..], more].concat())
+}
+
+/// Starts a shard and kills it, once a strip of it is stored.
+fn kill(folder: &Path, shard: &str, part: &str) {
+    let arguments = [&shard_arguments(shard, "classes.tif")[..], &["--progress", "json"]].concat();
+    let mut job = command(&arguments)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(job.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let strips = || {
+        fs::read_dir(folder.join(part)).map_or(0, |entries| {
+            entries
+                .filter(|e| e.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|x| x == "strip")))
+                .count()
+        })
+    };
+    assert!(
+        lines.any(|line| line.contains("\"progress\"") && strips() > 0),
+        "it ended before a strip was stored"
+    );
+    let id = job.id().to_string();
+    assert!(Command::new("kill").args(["-KILL", &id]).status().expect("kill runs").success());
+    job.wait().expect("ends");
+    assert!(!folder.join(part).join("part.json").exists(), "it was killed on the way");
+}
+
+#[test]
+fn shards_in_any_order_with_two_killed_make_what_one_run_makes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 600, 2900);
+    write_probe(folder);
+    let names =
+        ["classes.tif", "classes.tif.aux.xml", "classes.qml", "p.tif", "c.tif", "classes.tif.json", "v.fgb"];
+    let read =
+        || names.map(|name| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")));
+    let whole = rs_seg_in(
+        folder,
+        &[
+            &["infer", "scene.vrt", "--out", "classes.tif", "--vector", "v.fgb", "--json"][..],
+            &FLAGS,
+            &LAYERS,
+        ]
+        .concat(),
+    );
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    let (expected, tiles) = (read(), whole.json()["tiles_computed"].as_u64().unwrap());
+    for name in names {
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+
+    kill(folder, "2/3", "classes.tif.rs-seg-parts/2-of-3");
+    kill(folder, "0/3", "classes.tif.rs-seg-parts/0-of-3");
+    let mut computed = 0;
+    // Counted from 1, as some schedulers do; each with what its machine has.
+    for (number, more) in
+        [("3/3", &["--threads", "1"][..]), ("1/3", &["--max-memory", "1GiB"]), ("2/3", &["--batch", "5"])]
+    {
+        let made = shard(folder, number, more);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let told = made.json();
+        let (done, all) = (told["tiles_computed"].as_u64().unwrap(), told["tiles"].as_u64().unwrap());
+        assert_eq!(told["state"], "made");
+        if number != "1/3" {
+            assert!(done < all, "what was stored before the kill is not computed again: {told}");
+        }
+        computed += all;
+        let again = shard(folder, number, more).json();
+        assert_eq!((&again["state"], again["tiles_computed"].as_u64()), (&Value::from("found"), Some(0)));
+    }
+    assert!(computed as f64 <= 1.15 * tiles as f64, "{computed} tiles instead of {tiles}");
+    assert!(!folder.join("classes.tif").exists());
+
+    let merged = merge(
+        folder,
+        &[
+            "classes.tif.rs-seg-parts",
+            "--probabilities",
+            "p.tif",
+            "--confidence",
+            "c.tif",
+            "--vector",
+            "v.fgb",
+            "--json",
+            "--remove-parts",
+        ],
+    );
+    assert_eq!(merged.code, Some(0), "{merged:?}");
+    assert_eq!(merged.json()["classes"], whole.json()["classes"]);
+    for (name, (made, expected)) in names.iter().zip(read().iter().zip(&expected)) {
+        assert!(made == expected, "{name} differs from that of one run");
+    }
+    assert!(!folder.join("classes.tif.rs-seg-parts").exists());
+    let verified = rs_seg_in(folder, &["verify", "classes.tif", "--sample", "4"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}
+
+#[test]
+fn an_area_and_other_pixels_are_cut_into_shards_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 700, 1300);
+    write_probe(folder);
+    // A sheared raster cannot be resampled.
+    let vrt = fs::read_to_string(folder.join("scene.vrt")).unwrap();
+    let upright = vrt.replace("0.08, 0.04, 5400000, 0.04, -0.08", "0.08, 0, 5400000, 0, -0.08");
+    fs::write(folder.join("scene.vrt"), upright).unwrap();
+    for more in [&["--bbox", "500010,5399920,500040,5399980"][..], &["--gsd", "0.13"]] {
+        let flags = [&["--model", "probe.pt", "--tile", "128", "--overlap", "32"][..], more].concat();
+        let whole = rs_seg_in(folder, &[&["infer", "scene.vrt", "--out", "whole.tif"][..], &flags].concat());
+        assert_eq!(whole.code, Some(0), "{whole:?}");
+        for number in ["1/4", "0/4", "3/4", "2/4"] {
+            let arguments = ["infer", "scene.vrt", "--out", "classes.tif", "--shard", number];
+            let made = rs_seg_in(folder, &[&arguments[..], &flags].concat());
+            assert_eq!(made.code, Some(0), "{made:?}");
+        }
+        let merged = merge(folder, &["classes.tif.rs-seg-parts", "--overwrite", "--remove-parts"]);
+        assert_eq!(merged.code, Some(0), "{merged:?}");
+        let same = |a: &str, b: &str| fs::read(folder.join(a)).unwrap() == fs::read(folder.join(b)).unwrap();
+        assert!(same("whole.tif", "classes.tif"), "{more:?}");
+        for name in ["whole.tif", "whole.tif.aux.xml", "whole.tif.json", "whole.qml"] {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn parts_that_make_no_whole_are_refused_with_their_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 300, 1100);
+    write_probe(folder);
+    let refused = |more: &[&str], words: &[&str]| {
+        let run = merge(folder, more);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        for word in words {
+            assert!(run.stderr.contains(word), "{word}: {}", run.stderr);
+        }
+        assert!(!folder.join("classes.tif").exists());
+    };
+    fs::create_dir(folder.join("nothing")).unwrap();
+    refused(&["nothing"], &["nothing holds no part", "--shard"]);
+    refused(&["absent"], &["absent"]);
+    assert_eq!(shard(folder, "1/3", &[]).code, Some(0));
+    refused(&["classes.tif.rs-seg-parts"], &["2 of 3 parts", "0/3, 2/3", "--shard 0/3"]);
+    assert_eq!(shard(folder, "0/3", &[]).code, Some(0));
+    // More shards than blocks: the last has nothing to do, and is there.
+    assert_eq!(shard(folder, "0/9", &[]).code, Some(0));
+    refused(&["classes.tif.rs-seg-parts"], &["of 3", "of 9"]);
+    fs::remove_dir_all(folder.join("classes.tif.rs-seg-parts/0-of-9")).unwrap();
+    // A part of a run with other flags, in the place of the last one.
+    let other = rs_seg_in(
+        folder,
+        &[
+            "infer",
+            "scene.vrt",
+            "--model",
+            "probe.pt",
+            "--out",
+            "classes.tif",
+            "--shard",
+            "2/3",
+            "--tile",
+            "64",
+        ],
+    );
+    assert_eq!(other.code, Some(0), "{other:?}");
+    refused(&["classes.tif.rs-seg-parts"], &["not of one run", "tile"]);
+    let resumed = shard(folder, "2/3", &[]);
+    assert_eq!(resumed.code, Some(1));
+    assert!(resumed.stderr.contains("tile") && resumed.stderr.contains("--discard"), "{}", resumed.stderr);
+    let started_over = shard(folder, "2/3", &["--discard"]);
+    assert_eq!(started_over.code, Some(0), "{started_over:?}");
+    // A strip that was altered.
+    let part = folder.join("classes.tif.rs-seg-parts/2-of-3");
+    let strip = |layer: &str| {
+        let mut names = fs::read_dir(&part).unwrap().map(|entry| entry.unwrap().path());
+        names.find(|path| path.file_name().unwrap().to_string_lossy().starts_with(layer)).unwrap()
+    };
+    let bytes = fs::read(strip("classes")).unwrap();
+    let mut altered = bytes.clone();
+    *altered.last_mut().unwrap() ^= 0x55;
+    fs::write(strip("classes"), altered).unwrap();
+    refused(&["classes.tif.rs-seg-parts"], &["damaged"]);
+    fs::write(strip("classes"), bytes).unwrap();
+    // One that was copied.
+    fs::create_dir(folder.join("copy")).unwrap();
+    for entry in fs::read_dir(&part).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.join("copy").join(path.file_name().unwrap())).unwrap();
+    }
+    refused(&["classes.tif.rs-seg-parts", "copy"], &["2/3 is there twice", "copy"]);
+    let merged = merge(folder, &["classes.tif.rs-seg-parts", "classes.tif.rs-seg-parts/2-of-3"]);
+    assert_eq!(merged.code, Some(0), "{merged:?}");
+    assert!(merged.stderr.contains("--probabilities FILE would write"), "{}", merged.stderr);
+}
+
+#[test]
+fn a_part_takes_no_flags_of_the_whole_and_shards_are_told_by_schedulers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 300, 200);
+    write_probe(folder);
+    for more in [&["--vector", "v.gpkg"][..], &["--preview", "p.png"], &["--of", "COG"], &["--check-seams"]] {
+        let run = shard(folder, "0/2", more);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains(more[0]) && run.stderr.contains("rs-seg merge"), "{}", run.stderr);
+    }
+    let run = shard(folder, "3/2", &[]);
+    assert_eq!(run.code, Some(2));
+    let run = command(&shard_arguments("auto/2", "classes.tif"))
+        .current_dir(folder)
+        .env("JOB_COMPLETION_INDEX", "1")
+        .output()
+        .expect("starts");
+    assert!(run.status.success());
+    let told: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!((told["shard"]["index"].as_u64(), told["shard"]["of"].as_u64()), (Some(1), Some(2)));
+    assert!(folder.join("classes.tif.rs-seg-parts/1-of-2/part.json").exists());
+}
+
+#[test]
+fn many_rasters_are_dealt_out_and_one_that_fails_stops_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    write_probe(folder);
+    for name in ["a", "b", "c"] {
+        let own = folder.join(name);
+        fs::create_dir(&own).unwrap();
+        Scene::write(&own, 150, 120);
+        fs::rename(own.join("scene.vrt"), own.join(format!("scene {name}.vrt"))).unwrap();
+    }
+    fs::write(folder.join("list.txt"), "a/scene a.vrt\nno such raster.tif\nb/scene b.vrt\nc/scene c.vrt\n")
+        .unwrap();
+    fs::create_dir(folder.join("out")).unwrap();
+    let each = |more: &[&str]| {
+        let fixed =
+            ["infer", "--list", "list.txt", "--each", "--model", "probe.pt", "--out", "out", "--json"];
+        rs_seg_in(folder, &[&fixed[..], more].concat())
+    };
+    let states = |run: &Run| -> Vec<String> {
+        run.json()["rasters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["state"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let first = each(&["--shard", "0/2"]);
+    assert_eq!(
+        (first.code, states(&first)),
+        (Some(0), vec!["made".to_owned(), "made".to_owned()]),
+        "{first:?}"
+    );
+    let all = each(&["--vector", "out/{stem}.fgb"]);
+    assert_eq!(all.code, Some(1));
+    assert!(
+        all.stderr.contains("3 of 4 rasters failed") && all.stderr.contains("no such raster.tif"),
+        "{}",
+        all.stderr
+    );
+    // Polygons are wanted that are not there yet: what exists is not replaced without being asked.
+    assert!(all.stderr.contains("exists"), "{}", all.stderr);
+    let all = each(&["--vector", "out/{stem}.fgb", "--overwrite"]);
+    assert_eq!(states(&all), ["made", "failed", "made", "made"]);
+    let again = each(&["--vector", "out/{stem}.fgb"]);
+    assert_eq!(states(&again), ["found", "failed", "found", "found"]);
+    let alone = rs_seg_in(folder, &["infer", "b/scene b.vrt", "--model", "probe.pt", "--out", "b.tif"]);
+    assert_eq!(alone.code, Some(0));
+    assert_eq!(fs::read(folder.join("b.tif")).unwrap(), fs::read(folder.join("out/scene b.tif")).unwrap());
+
+    let shared = each(&["--confidence", "one.tif"]);
+    assert!(shared.code == Some(1) && shared.stderr.contains("{stem}"), "{}", shared.stderr);
+    fs::write(folder.join("list.txt"), "a/scene a.vrt\nb/../a/scene a.vrt\n").unwrap();
+    let twice = each(&[]);
+    assert!(twice.code == Some(1) && twice.stderr.contains("would both become"), "{}", twice.stderr);
+}
