@@ -40,7 +40,7 @@ use seg_grid::{Blend, Observer, RasterSource, SeamReport, SourceProfile, Window}
 use seg_label::{Class, ClassId, Legend, Rgb};
 use seg_nn::{InferencePrecision, LoadedModel, ModelCard};
 use seg_run::{
-    Batch, Cuts, Footprint, Fresh, Network, Normalizer, Outcome, Plan, PlanRequest, Reach, RunKey, Scaling,
+    Batch, Footprint, Fresh, Network, Normalizer, Outcome, Plan, PlanRequest, Reach, RunKey, Scaling, Trial,
     WorkFolder,
 };
 use std::path::PathBuf;
@@ -75,8 +75,8 @@ pub(crate) struct Job {
     pub threads: usize,
     pub device: Device,
     pub max_memory: Option<u64>,
-    /// Tiles that are timed for the plan.
-    pub timed_tiles: usize,
+    /// How the network is tried for the plan.
+    pub trial: Trial,
     pub fresh: Fresh,
     pub on_cancel: OnCancel,
     /// The part that is computed here; all of it if not given.
@@ -178,6 +178,8 @@ const MOST_CACHE: u64 = 128 << 20;
 /// Opens everything, runs the network once on an empty tile, and plans.
 pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {
     seg_torch::share_heap();
+    // Threads inside operators wait for each other busily, which is slow where another program has the processor.
+    seg_torch::set_intra_op_threads(1);
     let LoadedModel { card, network, fingerprint } = job.model.load(job.device)?;
     let legend = legend_of(job, &card.classes)?;
     let (precision, note) = precision::resolve(job.precision, &job.model, &fingerprint, job.device);
@@ -230,22 +232,20 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     parameters.push(("tile", grid.tile_size().to_string()));
     parameters.push(("overlap", overlap.to_string()));
     let key = RunKey(parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-    let footprint = Footprint::measure(&network, grid.tile_size(), job.timed_tiles)
+    let footprint = Footprint::measure(&network, grid.tile_size(), job.trial)
         .with_context(|| format!("{} does not run on tiles of {} pixels", job.model, grid.tile_size()))?;
     let kept = match job.fresh {
         Fresh::Resume => WorkFolder::columns_of(&job.work_folder()),
         _ => None,
     };
-    let window = job.shard.map_or(Some(Window::whole(input.reference.size)), |shard| {
-        let cuts = Cuts::through(input.original.profile());
-        let windows = seg_run::shards(&grid, input.regrid.as_ref(), input.reference.size, cuts, shard.count);
-        windows.into_iter().nth(shard.index).filter(|window| window.area() > 0)
-    });
-    if window.is_none() {
-        notes.push(
-            "the raster has fewer blocks than there are shards, and none is left for this one".to_owned(),
-        );
-    }
+    let window = match job.shard {
+        None => Some(Window::whole(input.reference.size)),
+        Some(shard) => {
+            let (window, note) = part::window(shard, &grid, &input);
+            notes.push(note);
+            window
+        }
+    };
     let plan = Plan::new(&PlanRequest {
         profile: input.source.profile(),
         native: input.regrid.zip(input.source.native().map(RasterSource::profile)),

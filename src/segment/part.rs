@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use seg_gdal::GridReference;
 use seg_grid::{Size, TileGrid, Window};
 use seg_label::Legend;
-use seg_run::{Outcome, Output, Piece, RunKey, WorkFolder};
+use seg_run::{Cuts, Outcome, Output, Piece, RunKey, WorkFolder};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Range;
@@ -64,6 +64,26 @@ fn parts_folder(output: &Path) -> PathBuf {
 /// The folder of one part of an output.
 pub(crate) fn folder(output: &Path, shard: Shard) -> PathBuf {
     parts_folder(output).join(shard.folder_name())
+}
+
+/// The window of a shard, if anything is left for it, and what is to be told of it.
+pub(super) fn window(shard: Shard, grid: &TileGrid, input: &Input) -> (Option<Window>, String) {
+    let (regrid, result) = (input.regrid.as_ref(), input.reference.size);
+    let windows = seg_run::shards(grid, regrid, result, Cuts::through(input.original.profile()), shard.count);
+    let all: u64 = windows.iter().map(|&window| seg_run::tiles_of(grid, regrid, window)).sum();
+    let again = 100.0 * (all as f64 / grid.len() as f64 - 1.0);
+    match windows.get(shard.index).filter(|window| window.area() > 0) {
+        Some(&window) => {
+            let note = format!(
+                "shard {shard}: {window}; all shards together compute {again:.1} % of the tiles again"
+            );
+            (Some(window), note)
+        }
+        None => {
+            let note = format!("shard {shard}: nothing is left for it, since the raster has too few blocks");
+            (None, note)
+        }
+    }
 }
 
 /// The part in a folder, if it is whole and of the run that `key` stands for.

@@ -90,7 +90,8 @@ fn pipeline(c: &mut Criterion) {
     let normalizer = Normalizer::new(Scaling::Model, &input, &mut source).expect("bands fit");
     let network = Network::new(Box::new(Bands), normalizer);
     let grid = Plan::lay_tiles(source.profile(), 512, Overlap::Pixels(128), 1).expect("tiles fit");
-    let footprint = Footprint::measure(&network, grid.tile_size(), 1).expect("the network runs");
+    let footprint =
+        Footprint::measure(&network, grid.tile_size(), seg_run::Trial::Timed(1)).expect("the network runs");
     let plan = Plan::new(&PlanRequest {
         profile: source.profile(),
         native: None,

@@ -10,19 +10,28 @@ pub struct Footprint {
     pub resident: u64,
     /// Bytes that one worker adds while it computes.
     pub worker: u64,
-    /// How long a pass takes: the median of those timed, without the first one's preparations.
+    /// How long a pass takes: the median of those timed.
     pub seconds: Duration,
+}
+
+/// How a network is tried before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// One pass, whose time holds preparations.
+    Once,
+    /// One pass that prepares, and so many that are timed.
+    Timed(usize),
 }
 
 /// Room for what a trial on one tile does not show: allocator slack, other code paths.
 const SLACK: u64 = 16 << 20;
 
 impl Footprint {
-    /// Runs the network on an empty tile: the first pass prepares, `timed` more (at least one) are timed.
+    /// Runs the network on an empty tile.
     ///
     /// # Errors
     /// If the network fails on a tile of this size.
-    pub fn measure(network: &Network, tile: Size, timed: usize) -> Result<Self, Error> {
+    pub fn measure(network: &Network, tile: Size, how: Trial) -> Result<Self, Error> {
         let trial = network.fork();
         if network.device().is_cuda() {
             // What the first pass on a device loads is the program's for all its life, not a worker's.
@@ -37,13 +46,16 @@ impl Footprint {
             let pass = scope.spawn(move || {
                 seg_torch::set_intra_op_threads(1);
                 let blank = trial.blank(tile);
-                trial.one(&blank)?;
-                let mut times = vec![Duration::ZERO; timed.max(1)];
-                for time in &mut times {
+                let timed = || {
                     let start = Instant::now();
-                    trial.one(&blank)?;
-                    *time = start.elapsed();
-                }
+                    trial.one(&blank).map(|_| start.elapsed())
+                };
+                let first = timed()?;
+                let passes = match how {
+                    Trial::Once => return Ok(first),
+                    Trial::Timed(passes) => passes.max(1),
+                };
+                let mut times = (0..passes).map(|_| timed()).collect::<Result<Vec<_>, Error>>()?;
                 times.sort_unstable();
                 Ok::<_, Error>(times[times.len() / 2])
             });

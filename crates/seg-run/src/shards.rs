@@ -42,11 +42,7 @@ pub fn shards(
     cuts: Cuts,
     count: usize,
 ) -> Vec<Window> {
-    let tiles = |window: &Window| {
-        let columns = touching(grid.x(), seen_columns(regrid, window.columns()));
-        let rows = touching(grid.y(), seen_rows(regrid, window.rows()));
-        columns.len() as u64 * rows.len() as u64
-    };
+    let tiles = |window: &Window| tiles_of(grid, regrid, *window);
     let cost = |windows: &[Window]| {
         // All that is computed, and what the last one waits for.
         windows.iter().map(tiles).sum::<u64>() + windows.iter().map(tiles).max().unwrap_or(0)
@@ -58,6 +54,13 @@ pub fn shards(
     let mut best = ways.min_by_key(|way| (Reverse(way.len()), cost(way))).unwrap_or_default();
     best.resize(count, Window { x: 0, y: 0, width: 0, height: 0 });
     best
+}
+
+/// The tiles that a window of a result is made of.
+pub fn tiles_of(grid: &TileGrid, regrid: Option<&Regrid>, window: Window) -> u64 {
+    let columns = touching(grid.x(), seen_columns(regrid, window.columns()));
+    let rows = touching(grid.y(), seen_rows(regrid, window.rows()));
+    columns.len() as u64 * rows.len() as u64
 }
 
 /// Cuts into so many bands of rows, and those into columns, `count` windows together or fewer.
@@ -111,8 +114,7 @@ mod tests {
     }
 
     fn tiles(grid: &TileGrid, windows: &[Window]) -> Vec<u64> {
-        let count = |axis, pixels| touching(axis, pixels).len() as u64;
-        windows.iter().map(|w| count(grid.x(), w.columns()) * count(grid.y(), w.rows())).collect()
+        windows.iter().map(|window| tiles_of(grid, None, *window)).collect()
     }
 
     #[test]

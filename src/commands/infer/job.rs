@@ -7,7 +7,7 @@ use crate::value::RasterFormat;
 use anyhow::Context as _;
 use seg_gdal::{BandIndex, OutputFormat};
 use seg_label::Legend;
-use seg_run::Fresh;
+use seg_run::{Fresh, Trial};
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -61,7 +61,8 @@ pub(crate) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
         threads: context.threads,
         device,
         max_memory: args.max_memory.map(|size| size.0),
-        timed_tiles: if args.dry_run { 3 } else { 1 },
+        // A run does not wait for a good estimate of its time.
+        trial: if args.dry_run { Trial::Timed(3) } else { Trial::Once },
         fresh: match (args.resume || shard.is_some() || args.each, args.discard) {
             (_, true) => Fresh::Discard,
             // A scheduler starts a task that failed again with the same command.

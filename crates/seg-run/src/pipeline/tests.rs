@@ -8,7 +8,7 @@ use crate::journal::{Fresh, RunKey};
 use crate::testing::{Toy, input};
 use crate::{
     Batch, Footprint, Normalizer, Output, Overlap, PlanRequest, ProbabilityType, Reach, Scaling, Strips,
-    assemble,
+    Trial, assemble,
 };
 use seg_grid::{Blend, Block, Layer, MemoryRaster, Regrid, Silent, Size, SourceProfile};
 use seg_nn::{InputSpec, Logits, Scores};
@@ -214,7 +214,7 @@ fn a_failing_network_ends_the_run_with_its_reason() {
     let mut scene = scene();
     let normalizer = Normalizer::new(Scaling::Model, &input(3, 0.0, 1.0), &mut scene).unwrap();
     let network = Network::new(Box::new(Toy { channels: 3, multiple: 1, answer }), normalizer);
-    let error = Footprint::measure(&network, Size::square(64), 1).unwrap_err();
+    let error = Footprint::measure(&network, Size::square(64), Trial::Timed(1)).unwrap_err();
     assert!(error.to_string().contains("allocate") && error.hint().unwrap().contains("--tile"), "{error}");
     let error = Reach::measure(&network, Size::square(64), 1, &mut scene, &Silent).unwrap_err();
     assert!(error.to_string().contains("allocate"), "{error}");
