@@ -139,18 +139,13 @@ impl ClassFile {
             |tally: &Tally| Error::NotOfLegend { name: self.name.clone(), codes: tally.describe_unknown() };
         if let (Some(table), LabelReader::Raster { raster, .. }) = (&self.table, &self.reader) {
             let raw = raster.read_raw(window).map_err(opening(&self.name))?;
-            if let Some((_, RawValues::UInt8(codes))) = raw.bands.into_iter().next() {
-                let classes: Vec<u8> = codes.iter().map(|&code| table[usize::from(code)]).collect();
-                if classes.contains(&UNKNOWN) && self.convention.legend.get(ClassId(UNKNOWN)).is_none() {
-                    let mut tally = Tally::default();
-                    let unknown_codes = codes.into_iter().filter(|&code| table[usize::from(code)] == UNKNOWN);
-                    for code in unknown_codes.filter_map(|code| meaning(&self.reader, code)) {
-                        self.convention.relabel.decode(code, &mut tally);
-                    }
-                    return Err(unknown(&tally));
+            if let Some((_, RawValues::UInt8(mut classes))) = raw.bands.into_iter().next() {
+                classes.iter_mut().for_each(|class| *class = table[usize::from(*class)]);
+                // Codes that are unknown are looked at again below, which tells them.
+                if !classes.contains(&UNKNOWN) || self.convention.legend.get(ClassId(UNKNOWN)).is_some() {
+                    let shape = (window.height, window.width);
+                    return Array2::from_shape_vec(shape, classes).map_err(|_| Error::NoLegend);
                 }
-                let shape = (window.height, window.width);
-                return Array2::from_shape_vec(shape, classes).map_err(|_| Error::NoLegend);
             }
         }
         let mut tally = Tally::default();

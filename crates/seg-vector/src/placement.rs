@@ -109,7 +109,16 @@ impl Placement {
                 let pixel = (t.pixel_x * t.pixel_y - t.row_x * t.column_y).abs() * scale * scale;
                 let step = |(a, b): (Corner, Corner)| {
                     let (columns, rows) = (f64::from(b.x) - f64::from(a.x), f64::from(b.y) - f64::from(a.y));
-                    (columns * t.pixel_x + rows * t.row_x).hypot(columns * t.column_y + rows * t.pixel_y)
+                    let (x, y) =
+                        (columns * t.pixel_x + rows * t.row_x, columns * t.column_y + rows * t.pixel_y);
+                    // Most edges lie along an axis, and a root takes time.
+                    if y == 0.0 {
+                        x.abs()
+                    } else if x == 0.0 {
+                        y.abs()
+                    } else {
+                        x.hypot(y)
+                    }
                 };
                 let length: f64 = rings.flat_map(edges).map(step).sum();
                 Some(Measures { area: area.doubled_area() as f64 / 2.0 * pixel, perimeter: length * scale })

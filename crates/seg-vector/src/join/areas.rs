@@ -1,8 +1,8 @@
 use super::border::{Border, Use, Way};
 use super::chains::Chains;
 use super::rings;
-use crate::simplify::{Least, Simplifier, Twin};
-use crate::trace::{BandTrace, Contact, Part, PartRun, Side, contacts};
+use crate::simplify::{Least, Scratch, Simplifier, Stop, Twin};
+use crate::trace::{BandTrace, Contact, CornerBits, Part, PartRun, Side, contacts};
 use crate::{Area, Connectedness, Corner};
 use rayon::prelude::*;
 use slab::Slab;
@@ -80,11 +80,13 @@ impl Joiner {
         }
     }
 
-    /// Takes the next band, `is_last` or not, and gives back what became of the areas that are whole now.
+    /// Takes the next band, the last one or not, and gives back what became of the areas that are whole now; if it was
+    /// stopped, they are not what they should be.
     pub(crate) fn step<T: Send>(
         &mut self,
         mut trace: BandTrace,
         place: Place,
+        stop: Stop<'_>,
         finish: &(impl Fn(Area) -> T + Sync),
     ) -> Vec<T> {
         self.step += 1;
@@ -105,12 +107,12 @@ impl Joiner {
         }
         let fragments = std::mem::take(&mut trace.fragments);
         let above = std::mem::take(&mut self.bottom);
-        let whole = self.chains.step(fragments, &trace, |side| match side {
+        let whole = self.chains.step(&fragments, &trace, |side| match side {
             Side::None => None,
             Side::Part(part) => Some(ids[part as usize]),
             Side::Above(run) => Some(above[run as usize].part),
         });
-        self.add_borders(whole, trace.vertices.take());
+        self.add_borders(whole, trace.vertices.take(), stop);
         let last = trace.components.rows() - 1;
         self.bottom = match place {
             Place::Last => Vec::new(),
@@ -218,9 +220,9 @@ impl Joiner {
     }
 
     /// Keeps borders until the areas on both sides are given away.
-    fn add_borders(&mut self, mut borders: Vec<Border>, vertices: Option<Vec<Vec<u64>>>) {
+    fn add_borders(&mut self, mut borders: Vec<Border>, vertices: Option<CornerBits>, stop: Stop<'_>) {
         if let (Some(simplifier), Some(vertices)) = (&mut self.simplifier, vertices) {
-            simplifier.add_rows(vertices);
+            simplifier.add_rows(&vertices);
         }
         for border in &mut borders {
             border.sides = border.sides.map(|side| side.map(|id| self.find(id)));
@@ -239,19 +241,20 @@ impl Joiner {
                 }
             }
         }
-        self.simplify(&added);
+        self.simplify(&added, stop);
     }
 
     /// Simplifies new borders, each for both its areas.
-    fn simplify(&mut self, added: &[u32]) {
+    fn simplify(&mut self, added: &[u32], stop: Stop<'_>) {
         let Some(simplifier) = self.simplifier.take() else { return };
         let simplified: Vec<_> = added
             .par_iter()
-            .filter_map(|&id| {
+            .map_init(Scratch::default, |scratch, &id| {
                 let border = &self.borders[id as usize].border;
                 let least = Least::of(border, self.twin(id));
-                Some((id, simplifier.simplify(border, least)?))
+                Some((id, simplifier.simplify(border, least, scratch, stop)?))
             })
+            .flatten_iter()
             .collect();
         for (id, corners) in simplified {
             self.borders[id as usize].border.corners = corners;

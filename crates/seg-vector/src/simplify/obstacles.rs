@@ -1,14 +1,33 @@
 use crate::Corner;
+use crate::trace::CornerBits;
+
+/// Triangles up to so many words wide and rows high are searched by looking at each corner in the rectangle around
+/// them, which takes no divisions.
+const SMALL_WORDS: u32 = 2;
+const SMALL_ROWS: u32 = 64;
 
 /// The corners at which borders turn or meet, as they were traced; one bit for each corner of a pixel.
 #[derive(Debug, Default)]
 pub(crate) struct Obstacles {
-    rows: Vec<Vec<u64>>,
+    /// Words of 64 corners in a row.
+    stride: usize,
+    words: Vec<u64>,
 }
 
 impl Obstacles {
-    pub(crate) fn add_rows(&mut self, rows: Vec<Vec<u64>>) {
-        self.rows.extend(rows);
+    /// With room for so many rows of so many words; what is not used yet takes no memory.
+    pub(crate) fn with_room(rows: usize, stride: usize) -> Self {
+        Self { stride, words: Vec::with_capacity(rows * stride) }
+    }
+
+    pub(crate) fn add_rows(&mut self, rows: &CornerBits) {
+        self.stride = rows.stride;
+        self.words.extend_from_slice(&rows.words);
+    }
+
+    fn row(&self, y: u32) -> Option<&[u64]> {
+        let start = y as usize * self.stride;
+        self.words.get(start..start + self.stride)
     }
 
     /// Calls `is_free` with the corners inside a triangle and on its edges until one is not.
@@ -19,9 +38,21 @@ impl Obstacles {
     ) -> bool {
         let [a, b, c] = triangle;
         let (top, bottom) = (a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y));
+        let (left, right) = (a.x.min(b.x).min(c.x), a.x.max(b.x).max(c.x));
+        let doubled = Corner::turn(a, b, c);
+        if doubled != 0 && right / 64 - left / 64 < SMALL_WORDS && bottom - top < SMALL_ROWS {
+            let is_inside = |p: Corner| {
+                let turns = [Corner::turn(a, b, p), Corner::turn(b, c, p), Corner::turn(c, a, p)];
+                turns.into_iter().all(|turn| if doubled > 0 { turn >= 0 } else { turn <= 0 })
+            };
+            return (top..=bottom).all(|y| {
+                let Some(row) = self.row(y) else { return true };
+                set_bits(row, left, right).map(|x| Corner { y, x }).all(|p| !is_inside(p) || is_free(p))
+            });
+        }
         (top..=bottom).all(|y| {
             let Some((start, end)) = span(triangle, y) else { return true };
-            let Some(row) = self.rows.get(y as usize) else { return true };
+            let Some(row) = self.row(y) else { return true };
             set_bits(row, start, end).all(|x| is_free(Corner { y, x }))
         })
     }
@@ -97,7 +128,7 @@ mod tests {
         #[test]
         fn a_triangle_holds_what_lies_in_it(points in proptest::array::uniform3((0..140_u32, 0..20_u32))) {
             let triangle = points.map(|(x, y)| Corner { y, x });
-            let all = Obstacles { rows: vec![vec![u64::MAX; 3]; 20] };
+            let all = Obstacles { stride: 3, words: vec![u64::MAX; 3 * 20] };
             let mut found = Vec::new();
             let is_free = all.triangle_is_free(triangle, |corner| {
                 found.push(corner);
