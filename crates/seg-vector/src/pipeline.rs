@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bands that are in memory beside those of the workers: the one that is put together with the others.
-pub(crate) const WAITING: usize = 1;
+/// Bands that are in memory beside those of the workers: the one that is put together with the others, and one that
+/// waits for that, so that workers have something to do meanwhile.
+pub(crate) const WAITING: usize = 2;
 
 /// The same source for each of the workers.
 ///

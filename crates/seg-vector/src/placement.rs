@@ -217,7 +217,8 @@ fn head(kind: u32, count: usize, bytes: &mut Vec<u8>) {
 }
 
 fn edges(ring: &Ring) -> impl Iterator<Item = (Corner, Corner)> + '_ {
-    ring.iter().copied().zip(ring.iter().copied().cycle().skip(1))
+    let closing = ring.last().copied().zip(ring.first().copied());
+    ring.windows(2).map(|pair| (pair[0], pair[1])).chain(closing)
 }
 
 #[cfg(test)]

@@ -45,9 +45,8 @@ const FEW: usize = 24;
 /// What is known of the corners of a line, kept from one line to the next.
 #[derive(Debug, Default)]
 pub(crate) struct LineScratch {
-    /// The neighbors that are left of each corner.
-    before: Vec<u32>,
-    after: Vec<u32>,
+    /// The neighbors that are left of each corner, before and after it.
+    neighbors: Vec<[u32; 2]>,
     is_left: Vec<bool>,
     /// Indices in the order of the corners, and the place of each in that order.
     order: Vec<u32>,
@@ -74,16 +73,20 @@ impl<'a> Line<'a> {
         let corners = &border.corners[..];
         let count = corners.len() as u32;
         let last = count.saturating_sub(1);
-        let LineScratch { before, after, is_left, order, ranks } = scratch;
-        let fill = |list: &mut Vec<u32>, indices: &mut dyn Iterator<Item = u32>| {
-            list.clear();
-            list.extend(indices);
-        };
-        fill(before, &mut std::iter::once(last).chain(0..last));
-        fill(after, &mut (1..count).chain([0]));
-        fill(order, &mut (0..count));
+        let LineScratch { neighbors, is_left, order, ranks } = scratch;
+        neighbors.clear();
+        neighbors.extend((0..count).map(|index| [index.wrapping_sub(1), index + 1]));
+        if let Some(first) = neighbors.first_mut() {
+            first[0] = last;
+        }
+        if let Some(last) = neighbors.last_mut() {
+            last[1] = 0;
+        }
+        order.clear();
+        order.extend(0..count);
         order.sort_unstable_by_key(|&index| corners[index as usize]);
-        fill(ranks, &mut (0..count));
+        ranks.clear();
+        ranks.resize(corners.len(), 0);
         for (rank, &index) in (0..).zip(order.iter()) {
             ranks[index as usize] = rank;
         }
@@ -117,7 +120,7 @@ impl<'a> Line<'a> {
 
     /// The indices of the neighbors that are left.
     pub(crate) fn neighbors(&self, index: usize) -> [usize; 2] {
-        [self.scratch.before[index] as usize, self.scratch.after[index] as usize]
+        self.scratch.neighbors[index].map(|neighbor| neighbor as usize)
     }
 
     /// A corner between its neighbors.
@@ -132,8 +135,8 @@ impl<'a> Line<'a> {
             return false;
         }
         let [before, after] = self.neighbors(index);
-        self.scratch.after[before] = after as u32;
-        self.scratch.before[after] = before as u32;
+        self.scratch.neighbors[before][1] = after as u32;
+        self.scratch.neighbors[after][0] = before as u32;
         self.scratch.is_left[index] = false;
         self.left -= 1;
         true

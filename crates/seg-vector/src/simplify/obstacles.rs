@@ -42,18 +42,22 @@ impl Obstacles {
         let doubled = Corner::turn(a, b, c);
         if doubled != 0 && right / 64 - left / 64 < SMALL_WORDS && bottom - top < SMALL_ROWS {
             let is_inside = |p: Corner| {
+                // Its own corners are in every rectangle.
+                if triangle.contains(&p) {
+                    return true;
+                }
                 let turns = [Corner::turn(a, b, p), Corner::turn(b, c, p), Corner::turn(c, a, p)];
                 turns.into_iter().all(|turn| if doubled > 0 { turn >= 0 } else { turn <= 0 })
             };
             return (top..=bottom).all(|y| {
                 let Some(row) = self.row(y) else { return true };
-                set_bits(row, left, right).map(|x| Corner { y, x }).all(|p| !is_inside(p) || is_free(p))
+                set_bits(row, left, right, |x| !is_inside(Corner { y, x }) || is_free(Corner { y, x }))
             });
         }
         (top..=bottom).all(|y| {
             let Some((start, end)) = span(triangle, y) else { return true };
             let Some(row) = self.row(y) else { return true };
-            set_bits(row, start, end).all(|x| is_free(Corner { y, x }))
+            set_bits(row, start, end, |x| is_free(Corner { y, x }))
         })
     }
 }
@@ -82,10 +86,10 @@ fn span([a, b, c]: [Corner; 3], y: u32) -> Option<(u32, u32)> {
     Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?)).filter(|(start, end)| start <= end)
 }
 
-/// The columns from `start` to `end` whose bits are set.
-fn set_bits(row: &[u64], start: u32, end: u32) -> impl Iterator<Item = u32> + '_ {
-    let words = start as usize / 64..=(end as usize / 64).min(row.len().saturating_sub(1));
-    words.flat_map(move |index| {
+/// Calls `is_free` with the columns from `start` to `end` whose bits are set until one is not.
+fn set_bits(row: &[u64], start: u32, end: u32, mut is_free: impl FnMut(u32) -> bool) -> bool {
+    let last = (end as usize / 64).min(row.len().saturating_sub(1));
+    for index in start as usize / 64..=last {
         let first = index as u32 * 64;
         let mut word = row.get(index).copied().unwrap_or(0);
         if first < start {
@@ -94,12 +98,14 @@ fn set_bits(row: &[u64], start: u32, end: u32) -> impl Iterator<Item = u32> + '_
         if end < first + 63 {
             word &= u64::MAX >> (63 - (end - first));
         }
-        std::iter::from_fn(move || {
-            let bit = word.trailing_zeros();
-            word &= word.wrapping_sub(1);
-            (bit < 64).then_some(first + bit)
-        })
-    })
+        while word != 0 {
+            if !is_free(first + word.trailing_zeros()) {
+                return false;
+            }
+            word &= word - 1;
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -13,14 +13,49 @@ pub(crate) enum Measure<'a> {
     Ground { ground: &'a Ground, limit: f64 },
 }
 
-/// A corner that may go: its triangle's area, then its place, so that the order depends on nothing else.
-type Candidate = Reverse<(u64, u32)>;
+/// A corner that may go: its triangle's area, then its place, so that the order depends on nothing else; in one
+/// number, which is compared at once.
+trait Candidate: Copy + Ord {
+    fn new(area: u64, rank: u32) -> Self;
+    fn area(self) -> u64;
+    fn rank(self) -> u32;
+}
 
 /// What is known of the corners of a line, kept from one line to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     areas: Vec<u64>,
-    heap: Vec<Candidate>,
+    small: Vec<Reverse<u64>>,
+    large: Vec<Reverse<u128>>,
+}
+
+/// For areas below 2^32.
+impl Candidate for u64 {
+    fn new(area: u64, rank: u32) -> Self {
+        area << 32 | Self::from(rank)
+    }
+
+    fn area(self) -> u64 {
+        self >> 32
+    }
+
+    fn rank(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Candidate for u128 {
+    fn new(area: u64, rank: u32) -> Self {
+        Self::from(area) << 32 | Self::from(rank)
+    }
+
+    fn area(self) -> u64 {
+        (self >> 32) as u64
+    }
+
+    fn rank(self) -> u32 {
+        self as u32
+    }
 }
 
 impl<'a> Measure<'a> {
@@ -56,23 +91,38 @@ impl<'a> Measure<'a> {
 
 /// Takes out corners with small triangles, the smallest first.
 pub(crate) fn simplify(line: &mut Line<'_>, measure: Measure<'_>, scratch: &mut Scratch, stop: Stop<'_>) {
-    let Scratch { areas, heap } = scratch;
+    let Scratch { areas, small, large } = scratch;
+    match measure {
+        Measure::Doubled { most } if most <= u32::MAX.into() => {
+            take_out_small(line, measure, areas, small, stop);
+        }
+        _ => take_out_small(line, measure, areas, large, stop),
+    }
+}
+
+fn take_out_small<C: Candidate>(
+    line: &mut Line<'_>,
+    measure: Measure<'_>,
+    areas: &mut Vec<u64>,
+    heap: &mut Vec<Reverse<C>>,
+    stop: Stop<'_>,
+) {
     areas.clear();
     areas.resize(line.corners.len(), u64::MAX);
     heap.clear();
-    let inner = line.inner();
-    for (index, area) in inner.clone().zip(&mut areas[inner]) {
-        *area = measure.area(line.triangle(index));
-        if measure.is_small(*area) {
-            heap.push(Reverse((*area, line.rank(index))));
+    for index in line.inner() {
+        let area = measure.area(line.triangle(index));
+        areas[index] = area;
+        if measure.is_small(area) {
+            heap.push(Reverse(C::new(area, line.rank(index))));
         }
     }
     let mut queue = BinaryHeap::from(std::mem::take(heap));
     let mut steps = 0;
-    while let Some(Reverse((area, rank))) = queue.pop() {
-        let index = line.of_rank(rank);
+    while let Some(Reverse(candidate)) = queue.pop() {
+        let index = line.of_rank(candidate.rank());
         // What a removed neighbor has changed was entered anew.
-        if !line.is_left(index) || areas[index] != area {
+        if !line.is_left(index) || areas[index] != candidate.area() {
             continue;
         }
         if stop.asked_in(&mut steps, 1) {
@@ -86,7 +136,7 @@ pub(crate) fn simplify(line: &mut Line<'_>, measure: Measure<'_>, scratch: &mut 
                 let area = measure.area(line.triangle(neighbor));
                 areas[neighbor] = area;
                 if measure.is_small(area) {
-                    queue.push(Reverse((area, line.rank(neighbor))));
+                    queue.push(Reverse(C::new(area, line.rank(neighbor))));
                 }
             }
         }
