@@ -41,17 +41,16 @@ impl Obstacles {
         let (left, right) = (a.x.min(b.x).min(c.x), a.x.max(b.x).max(c.x));
         let doubled = Corner::turn(a, b, c);
         if doubled != 0 && right / 64 - left / 64 < SMALL_WORDS && bottom - top < SMALL_ROWS {
-            let is_inside = |p: Corner| {
-                // Its own corners are in every rectangle.
-                if triangle.contains(&p) {
-                    return true;
-                }
-                let turns = [Corner::turn(a, b, p), Corner::turn(b, c, p), Corner::turn(c, a, p)];
-                turns.into_iter().all(|turn| if doubled > 0 { turn >= 0 } else { turn <= 0 })
-            };
+            let edges = if doubled > 0 { [(a, b), (b, c), (c, a)] } else { [(a, c), (c, b), (b, a)] };
+            let edges = edges.map(|(from, to)| Edge::new(from, to, Corner { y: top, x: left }));
             return (top..=bottom).all(|y| {
                 let Some(row) = self.row(y) else { return true };
-                set_bits(row, left, right, |x| !is_inside(Corner { y, x }) || is_free(Corner { y, x }))
+                let at_left = edges.map(|edge| edge.at_left((y - top) as i32));
+                set_bits(row, left, right, |x| {
+                    let column = (x - left) as i32;
+                    let is_inside = edges.iter().zip(at_left).all(|(edge, value)| value + edge.x * column >= 0);
+                    !is_inside || is_free(Corner { y, x })
+                })
             });
         }
         (top..=bottom).all(|y| {
@@ -59,6 +58,29 @@ impl Obstacles {
             let Some(row) = self.row(y) else { return true };
             set_bits(row, start, end, |x| is_free(Corner { y, x }))
         })
+    }
+}
+
+/// On which side of an edge of a small triangle corners are: left of it, where all of the triangle is, a linear function
+/// of column and row is positive.
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    x: i32,
+    y: i32,
+    constant: i32,
+}
+
+impl Edge {
+    /// With columns and rows counted from `origin`.
+    fn new(from: Corner, to: Corner, origin: Corner) -> Self {
+        let [from, to] = [from, to].map(|at| [(at.x - origin.x) as i32, (at.y - origin.y) as i32]);
+        let (x, y) = (to[1] - from[1], from[0] - to[0]);
+        Self { x, y, constant: -(x * from[0] + y * from[1]) }
+    }
+
+    /// The value in the first column of a row.
+    const fn at_left(self, row: i32) -> i32 {
+        self.y * row + self.constant
     }
 }
 

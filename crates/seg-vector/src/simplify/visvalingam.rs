@@ -13,48 +13,74 @@ pub(crate) enum Measure<'a> {
     Ground { ground: &'a Ground, limit: f64 },
 }
 
-/// A corner that may go: its triangle's area, then its place, so that the order depends on nothing else; in one
-/// number, which is compared at once.
-trait Candidate: Copy + Ord {
-    fn new(area: u64, rank: u32) -> Self;
-    fn area(self) -> u64;
-    fn rank(self) -> u32;
+/// Corners that may go, those of the smallest triangle first, then those that come first row by row; so the order
+/// depends on nothing else.
+trait Queue {
+    /// Enters a corner by its place in the line's order.
+    fn push(&mut self, area: u64, rank: u32);
+
+    fn pop(&mut self) -> Option<(u64, u32)>;
 }
+
+/// One set of corners for each of a few areas.
+#[derive(Debug, Default)]
+struct Buckets {
+    /// Words of 64 corners in a set.
+    stride: usize,
+    words: Vec<u64>,
+    /// Words before this one are zero.
+    first: usize,
+}
+
+#[derive(Debug, Default)]
+struct Heap(BinaryHeap<Reverse<(u64, u32)>>);
+
+/// Words up to which sets are quicker than a heap.
+const MOST_WORDS: u64 = 512;
 
 /// What is known of the corners of a line, kept from one line to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     areas: Vec<u64>,
-    small: Vec<Reverse<u64>>,
-    large: Vec<Reverse<u128>>,
+    buckets: Buckets,
+    heap: Heap,
 }
 
-/// For areas below 2^32.
-impl Candidate for u64 {
-    fn new(area: u64, rank: u32) -> Self {
-        area << 32 | Self::from(rank)
-    }
-
-    fn area(self) -> u64 {
-        self >> 32
-    }
-
-    fn rank(self) -> u32 {
-        self as u32
+impl Buckets {
+    /// Sets for areas up to `most` of so many corners, all empty.
+    fn clear(&mut self, most: u64, corners: usize) {
+        self.stride = corners.div_ceil(64);
+        self.words.clear();
+        self.words.resize(self.stride * (most as usize + 1), 0);
+        self.first = 0;
     }
 }
 
-impl Candidate for u128 {
-    fn new(area: u64, rank: u32) -> Self {
-        Self::from(area) << 32 | Self::from(rank)
+impl Queue for Buckets {
+    fn push(&mut self, area: u64, rank: u32) {
+        let at = area as usize * self.stride + rank as usize / 64;
+        self.words[at] |= 1 << (rank % 64);
+        self.first = self.first.min(at);
     }
 
-    fn area(self) -> u64 {
-        (self >> 32) as u64
+    fn pop(&mut self) -> Option<(u64, u32)> {
+        let words = &mut self.words[self.first..];
+        self.first += words.iter().position(|word| *word != 0)?;
+        let word = &mut self.words[self.first];
+        let bit = word.trailing_zeros();
+        *word &= *word - 1;
+        let (area, index) = (self.first / self.stride, self.first % self.stride);
+        Some((area as u64, index as u32 * 64 + bit))
+    }
+}
+
+impl Queue for Heap {
+    fn push(&mut self, area: u64, rank: u32) {
+        self.0.push(Reverse((area, rank)));
     }
 
-    fn rank(self) -> u32 {
-        self as u32
+    fn pop(&mut self) -> Option<(u64, u32)> {
+        self.0.pop().map(|Reverse(candidate)| candidate)
     }
 }
 
@@ -91,42 +117,45 @@ impl<'a> Measure<'a> {
 
 /// Takes out corners with small triangles, the smallest first.
 pub(crate) fn simplify(line: &mut Line<'_>, measure: Measure<'_>, scratch: &mut Scratch, stop: Stop<'_>) {
-    let Scratch { areas, small, large } = scratch;
+    let Scratch { areas, buckets, heap } = scratch;
+    let corners = line.corners.len();
     match measure {
-        Measure::Doubled { most } if most <= u32::MAX.into() => {
-            take_out_small(line, measure, areas, small, stop);
+        Measure::Doubled { most } if most < MOST_WORDS / corners.div_ceil(64) as u64 => {
+            buckets.clear(most, corners);
+            take_out_small(line, measure, areas, buckets, stop);
         }
-        _ => take_out_small(line, measure, areas, large, stop),
+        _ => {
+            heap.0.clear();
+            take_out_small(line, measure, areas, heap, stop);
+        }
     }
 }
 
-fn take_out_small<C: Candidate>(
+fn take_out_small(
     line: &mut Line<'_>,
     measure: Measure<'_>,
     areas: &mut Vec<u64>,
-    heap: &mut Vec<Reverse<C>>,
+    queue: &mut impl Queue,
     stop: Stop<'_>,
 ) {
     areas.clear();
     areas.resize(line.corners.len(), u64::MAX);
-    heap.clear();
     for index in line.inner() {
         let area = measure.area(line.triangle(index));
         areas[index] = area;
         if measure.is_small(area) {
-            heap.push(Reverse(C::new(area, line.rank(index))));
+            queue.push(area, line.rank(index));
         }
     }
-    let mut queue = BinaryHeap::from(std::mem::take(heap));
     let mut steps = 0;
-    while let Some(Reverse(candidate)) = queue.pop() {
-        let index = line.of_rank(candidate.rank());
+    while let Some((expected, rank)) = queue.pop() {
+        let index = line.of_rank(rank);
         // What a removed neighbor has changed was entered anew.
-        if !line.is_left(index) || areas[index] != candidate.area() {
+        if !line.is_left(index) || areas[index] != expected {
             continue;
         }
         if stop.asked_in(&mut steps, 1) {
-            break;
+            return;
         }
         if !line.take_out(index) {
             continue;
@@ -136,10 +165,41 @@ fn take_out_small<C: Candidate>(
                 let area = measure.area(line.triangle(neighbor));
                 areas[neighbor] = area;
                 if measure.is_small(area) {
-                    queue.push(Reverse(C::new(area, line.rank(neighbor))));
+                    queue.push(area, line.rank(neighbor));
                 }
             }
         }
     }
-    *heap = queue.into_vec();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sets_and_a_heap_give_the_same_order(
+            steps in proptest::collection::vec(proptest::option::weighted(0.7, (0..9_u64, 0..300_u32)), 1..400),
+        ) {
+            let (mut buckets, mut heap) = (Buckets::default(), Heap::default());
+            buckets.clear(8, 300);
+            for step in steps {
+                match step {
+                    Some((area, rank)) => {
+                        buckets.push(area, rank);
+                        heap.push(area, rank);
+                    }
+                    None => {
+                        let popped = heap.pop();
+                        prop_assert_eq!(buckets.pop(), popped);
+                        // A heap keeps what is entered twice.
+                        while popped.is_some() && heap.0.peek().map(|Reverse(next)| *next) == popped {
+                            heap.pop();
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
