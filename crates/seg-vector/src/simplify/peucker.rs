@@ -87,3 +87,66 @@ fn distance(corner: Corner, start: Corner, end: Corner, settings: &Simplify) -> 
     let share = if length > 0.0 { ((to.0 * along.0 + to.1 * along.1) / length).clamp(0.0, 1.0) } else { 0.0 };
     (to.0 - share * along.0).hypot(to.1 - share * along.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::Border;
+    use crate::simplify::line::{Least, LineScratch};
+    use crate::simplify::obstacles::Obstacles;
+    use crate::Ground;
+    use crate::simplify::{Method, Outer, STEPS};
+    use seg_grid::{Observer, Progress};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Listens until it was asked so often.
+    struct Patience {
+        most: usize,
+        asked: AtomicUsize,
+    }
+
+    impl Observer for Patience {
+        fn progress(&self, _: Progress) {}
+
+        fn warning(&self, _: &str) {}
+
+        fn cancelled(&self) -> bool {
+            self.asked.fetch_add(1, Ordering::Relaxed) >= self.most
+        }
+    }
+
+    fn settings() -> Simplify {
+        let (method, outer) = (Method::DouglasPeucker, Outer::Free);
+        Simplify { method, tolerance: 0.5, ground: Ground::PIXELS, outer }
+    }
+
+    /// Teeth of one pixel, all equally far from the line between the ends.
+    fn comb(teeth: u32) -> Border {
+        let tooth = |x: u32| [(x, 5), (x, 0), (x + 1, 0), (x + 1, 5)].map(|(x, y)| Corner { y, x });
+        Border::new((0..teeth).flat_map(|index| tooth(2 * index)).collect(), false, [Some(0), Some(1)])
+    }
+
+    #[test]
+    fn a_comb_takes_no_time_squared() {
+        let (border, obstacles) = (comb(50_000), Obstacles::default());
+        let mut scratch = LineScratch::default();
+        let line = Line::new(&border, Least::Straight, &obstacles, &mut scratch);
+        let count = line.corners.len();
+        // Each corner is looked at once for each time that the line around it is split in halves, and a few times more.
+        let halves = count.ilog2() as usize + 2;
+        let observer = Patience { most: 2 * halves * count / STEPS, asked: AtomicUsize::new(0) };
+        let distances = distances(&line, &settings(), Stop(&observer));
+        assert!(distances.is_some_and(|all| all[1..count - 1].iter().all(|away| *away <= 5.0)));
+    }
+
+    #[test]
+    fn a_long_line_is_left_alone_when_it_is_to_end() {
+        let (border, obstacles) = (comb(50_000), Obstacles::default());
+        let mut scratch = LineScratch::default();
+        let mut line = Line::new(&border, Least::Straight, &obstacles, &mut scratch);
+        let observer = Patience { most: 1, asked: AtomicUsize::new(0) };
+        simplify(&mut line, &settings(), Stop(&observer));
+        assert_eq!(observer.asked.into_inner(), 2, "asked once more, then no more");
+        assert_eq!(line.left(), None);
+    }
+}
