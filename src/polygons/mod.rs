@@ -10,7 +10,7 @@ pub(crate) use job::PolygonJob;
 pub(crate) use memory::MemoryPlan;
 
 use crate::diagnostic::Advice;
-use crate::segment::conflicts::same_file;
+use crate::segment::conflicts::is_read_from;
 use crate::value::OnGround;
 use anyhow::Context as _;
 use ready::Ready;
@@ -65,7 +65,7 @@ pub(crate) struct ClassTotal {
 pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
     let format = VectorFormat::of(&job.out)?;
     let read = std::iter::once(&job.classes).chain(&job.confidence);
-    if let Some(name) = read.into_iter().find(|name| same_file(Path::new(name), &job.out)) {
+    if let Some(name) = read.into_iter().find(|name| is_read_from(Path::new(name), &job.out)) {
         let what = format!("the polygons would replace what they are made of, {name}");
         return Err(Advice::new(what, "write to another file").into());
     }

@@ -65,6 +65,7 @@ pub use chip::{ChipFormat, write_chip};
 pub use config::{BlockCache, set_cache_bytes, set_config};
 pub use crs::{Angles, Bounds, Crs};
 pub use error::{Error, GdalMessage};
+pub use files::files_behind;
 pub use folder::{is_raster, rasters_in};
 pub use grid_reference::GridReference;
 pub use installation::{Problem, Versions, problems, versions};

@@ -121,7 +121,8 @@ mod tests {
             let sources = reopened(&source, 3).expect("an array");
             let run = || in_order(sources, &bands, ("trace", &Silent), work, |_, _| Ok(()));
             let payload = catch_unwind(AssertUnwindSafe(run)).err();
-            let words = payload.and_then(|payload| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let words =
+                payload.and_then(|payload| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             told.send(words).expect("the test waits");
         });
         let words = ended.recv_timeout(Duration::from_secs(60)).expect("no thread waits for ever");

@@ -85,7 +85,10 @@ pub fn polygonize<T: Send>(
         }
         Ok(BandTrace::of(&band, height, confidence.as_ref(), vertices))
     };
-    let mut joiner = Joiner::new(settings.connectedness, settings.simplify.clone().map(|simplify| Simplifier::new(simplify, size)));
+    let mut joiner = Joiner::new(
+        settings.connectedness,
+        settings.simplify.clone().map(|simplify| Simplifier::new(simplify, size)),
+    );
     let sources = reopened(source, work.workers)?;
     let (give, take) = bounded::<Vec<T>>(WAITING);
     // The writer stays on the caller's thread, since what it writes to may not leave it.

@@ -108,3 +108,55 @@ fn a_raster_in_a_geopackage_is_not_replaced_by_its_polygons() {
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.stderr.contains("pixels of flat.tif have no area"), "{run:?}");
 }
+
+#[test]
+fn what_lies_behind_a_vrt_is_not_replaced() {
+    let (folder, classes) = ground();
+    let path = folder.path();
+    fs::rename(path.join("classes.tif"), path.join("classes.gpkg")).expect("renamed");
+    let size = size_of(&classes);
+    let bands = |source: &str| {
+        format!(
+            "<VRTDataset rasterXSize=\"{0}\" rasterYSize=\"{1}\"><GeoTransform>4e5,0.5,0,5.6e6,0,-0.5</GeoTransform>\
+             <VRTRasterBand dataType=\"Byte\" band=\"1\"><SimpleSource><SourceFilename relativeToVRT=\"1\">{source}\
+             </SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>",
+            size.width, size.height
+        )
+    };
+    fs::write(path.join("inner.vrt"), bands("classes.gpkg")).expect("written");
+    fs::write(path.join("outer.vrt"), bands("inner.vrt")).expect("written");
+    let before = fs::read(path.join("classes.gpkg")).expect("there");
+    for (arguments, told) in [
+        ("vectorize outer.vrt --out classes.gpkg", "would replace what they are made of, outer.vrt"),
+        (
+            "eval --pred inner.vrt --truth outer.vrt --review classes.gpkg",
+            "review would replace the truth, classes.gpkg",
+        ),
+        (
+            "infer outer.vrt --out new.tif --vector classes.gpkg",
+            "vector would replace the input, classes.gpkg",
+        ),
+        ("infer outer.vrt --out classes.gpkg", "would replace the input, classes.gpkg"),
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').chain(["--overwrite"]).collect();
+        let run = rs_seg_in(path, &arguments);
+        assert_eq!(run.code, Some(1), "{arguments:?}: {run:?}");
+        assert!(run.stderr.contains(told), "{arguments:?}: {}", run.stderr);
+    }
+    // Chips replace those of an earlier run, and what they were cut of with them.
+    let tile = |inputs: &str| {
+        let arguments = format!("tile {inputs} --size 32 --split train=1 --out chips --overwrite");
+        rs_seg_in(path, &arguments.split(' ').collect::<Vec<_>>())
+    };
+    let run = tile("outer.vrt");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let chip =
+        fs::read_dir(path.join("chips/images")).expect("chips").next().expect("one").expect("one").path();
+    fs::copy(path.join("classes.gpkg"), &chip).expect("copied");
+    fs::write(path.join("chip.vrt"), bands(&chip.strip_prefix(path).expect("inside").to_string_lossy()))
+        .expect("written");
+    let run = tile("chip.vrt");
+    assert!(run.code == Some(1) && run.stderr.contains("chip.vrt is read and lies in chips"), "{run:?}");
+    assert_eq!(fs::read(path.join("classes.gpkg")).expect("there"), before);
+    assert_eq!(fs::read(chip).expect("there"), before);
+}

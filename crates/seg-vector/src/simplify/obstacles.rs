@@ -48,7 +48,8 @@ impl Obstacles {
                 let at_left = edges.map(|edge| edge.at_left((y - top) as i32));
                 set_bits(row, left, right, |x| {
                     let column = (x - left) as i32;
-                    let is_inside = edges.iter().zip(at_left).all(|(edge, value)| value + edge.x * column >= 0);
+                    let is_inside =
+                        edges.iter().zip(at_left).all(|(edge, value)| value + edge.x * column >= 0);
                     !is_inside || is_free(Corner { y, x })
                 })
             });

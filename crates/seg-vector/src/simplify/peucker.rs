@@ -91,10 +91,10 @@ fn distance(corner: Corner, start: Corner, end: Corner, settings: &Simplify) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Ground;
     use crate::join::Border;
     use crate::simplify::line::{Least, LineScratch};
     use crate::simplify::obstacles::Obstacles;
-    use crate::Ground;
     use crate::simplify::{Method, Outer, STEPS};
     use seg_grid::{Observer, Progress};
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -41,12 +41,7 @@ pub(crate) struct Components {
 
 impl Components {
     /// Labels the pixels of a band; `height` is the raster's.
-    pub(crate) fn of(
-        band: &Band,
-        changes: &Changes,
-        height: usize,
-        confidence: Option<&Array2<u8>>,
-    ) -> Self {
+    pub(crate) fn of(band: &Band, changes: &Changes, height: usize, confidence: Option<&Array2<u8>>) -> Self {
         let above: Vec<Run> = runs(band.line(0), changes.row(0)).collect();
         let (mut found, mut row_starts) = (Vec::new(), vec![0]);
         let mut sets = DisjointSets::default();
