@@ -76,7 +76,7 @@ impl MemoryPlan {
         };
         let areas = match self.most_areas {
             0 => String::new(),
-            most => format!(", {BYTES_PER_AREA} bytes for each area (up to {most})"),
+            most => format!(", {BYTES_PER_AREA} bytes for each part of an area in a band (up to {most})"),
         };
         format!(
             "bands of {} rows; memory up to {} ({} the program, {} decoded blocks, {} bands{corners}){areas}, and 100 \

@@ -83,7 +83,7 @@ pub use same_grid::{GridOverlap, check_same_grid, overlap_on_grid};
 pub use vector_in::{LabelSource, LabelVectors};
 pub use vector_out::{
     ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, ReviewFields, ReviewRank,
-    StyledClasses, VectorFormat, WrittenPolygons, write_polygons,
+    ShapefileSize, StyledClasses, VectorFormat, WrittenPolygons, write_polygons,
 };
 pub use warp::Resampling;
 pub use writer::RasterWriter;

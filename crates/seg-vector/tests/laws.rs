@@ -406,7 +406,7 @@ fn too_many_areas_are_refused() {
     let classes = Array2::from_shape_fn((6, 6), |(y, x)| ((y + x) % 2) as u8);
     let source = ClassArray { classes, confidence: None };
     let error = generalize(&source, &settings, work(2), &Silent).expect_err("36 areas");
-    assert!(matches!(error, Error::TooManyAreas { most: 30 }), "{error}");
+    assert!(matches!(error, Error::TooManyAreas { most: 30, .. }), "{error}");
 }
 
 #[test]
