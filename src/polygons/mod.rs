@@ -106,6 +106,7 @@ pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
     scale.check()?;
     let mut notes: Vec<String> = raster.notes().to_vec();
     notes.extend(scale.note(profile, format));
+    notes.extend(scale.distortion(profile));
     let areas = [("--min-area", job.min_area), ("--fill-holes", job.fill_holes)];
     notes.extend(areas.into_iter().filter_map(|(flag, area)| Some(scale.area_in_words(flag, area?))));
     notes.extend(job.simplify.map(|(length, ..)| scale.length_in_words("--simplify", length)));

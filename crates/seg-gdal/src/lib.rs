@@ -63,7 +63,7 @@ pub use band_profile::{BandProfile, Interpretation, MaskKind, Palette};
 pub use bands::BandSelection;
 pub use chip::{ChipFormat, write_chip};
 pub use config::{BlockCache, set_cache_bytes, set_config};
-pub use crs::{Angles, Bounds, Crs};
+pub use crs::{Angles, Bounds, Crs, Mercator};
 pub use error::{Error, GdalMessage};
 pub use files::files_behind;
 pub use folder::{is_raster, rasters_in};

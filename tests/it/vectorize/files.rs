@@ -71,19 +71,27 @@ fn a_shapefile_does_not_keep_the_crs_of_another() {
 #[test]
 fn percentages_are_no_probabilities() {
     let (folder, classes) = ground();
-    let sure = |scale: f32| {
+    let sure = |value: f32| {
         let (band, _) = RawPatch::of_classes(classes.clone(), &CLASSES).bands.swap_remove(0);
         let dtype = Some(DataType::Float32);
         let interpretation = seg_gdal::Interpretation::Gray;
         let band = BandProfile { dtype, nodata: None, palette: None, interpretation, ..band };
-        let values = vec![0.75 * scale; classes.len()];
+        let values = vec![value; classes.len()];
         let patch = RawPatch { size: size_of(&classes), bands: vec![(band, RawValues::Float32(values))] };
         let utm = placed(size_of(&classes), Some("EPSG:32633"), [4e5, 0.5, 0.0, 5.6e6, 0.0, -0.5]);
         write_chip(&folder.path().join("sure.tif"), patch, &utm, ChipFormat::GTiff, &[]).expect("written");
     };
-    sure(1.0);
+    sure(0.7531);
     vectorized(folder.path(), "--out p.fgb --confidence sure.tif");
-    sure(100.0);
+    // Not rounded to what a byte can hold.
+    for field in ["confidence_mean", "confidence_p10"] {
+        let query = format!("SELECT MIN({field}), MAX({field}) FROM p");
+        let told = ogrinfo(folder.path(), &["-q", "p.fgb", "-sql", &query]);
+        let values: Vec<f64> =
+            told.lines().filter_map(|line| line.split("= ").nth(1)?.parse().ok()).collect();
+        assert!(values.len() == 2 && values.iter().all(|value| (value - 0.7531).abs() < 1e-6), "{told}");
+    }
+    sure(75.0);
     let run = vectorize(folder.path(), "--out q.fgb --confidence sure.tif");
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.stderr.contains("sure.tif is no raster of confidence: it has the value 75"), "{run:?}");

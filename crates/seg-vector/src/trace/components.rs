@@ -1,6 +1,6 @@
 use super::band::{Band, Changes, Run, runs};
-use crate::Confidence;
 use crate::disjoint::DisjointSets;
+use crate::{Confidence, Sureness};
 use ndarray::Array2;
 
 /// A run and the part that it belongs to.
@@ -41,7 +41,12 @@ pub(crate) struct Components {
 
 impl Components {
     /// Labels the pixels of a band; `height` is the raster's.
-    pub(crate) fn of(band: &Band, changes: &Changes, height: usize, confidence: Option<&Array2<u8>>) -> Self {
+    pub(crate) fn of(
+        band: &Band,
+        changes: &Changes,
+        height: usize,
+        confidence: Option<&Array2<Sureness>>,
+    ) -> Self {
         let above: Vec<Run> = runs(band.line(0), changes.row(0)).collect();
         let (mut found, mut row_starts) = (Vec::new(), vec![0]);
         let mut sets = DisjointSets::default();
@@ -102,7 +107,7 @@ impl Components {
         band: &Band,
         sets: &mut DisjointSets,
         height: usize,
-        confidence: Option<&Array2<u8>>,
+        confidence: Option<&Array2<Sureness>>,
     ) -> Vec<u32> {
         let mut names = vec![u32::MAX; sets.len()];
         for row in 0..self.rows() {

@@ -10,6 +10,7 @@ pub(crate) use components::{Components, Contact, Part, PartRun, contacts};
 pub(crate) use fragment::{End, Fragments, Side};
 pub(crate) use lattice::CornerBits;
 
+use crate::Sureness;
 use ndarray::Array2;
 
 /// What one band tells about the areas and their borders.
@@ -37,7 +38,7 @@ impl BandTrace {
     pub(crate) fn of(
         band: &Band,
         height: usize,
-        confidence: Option<&Array2<u8>>,
+        confidence: Option<&Array2<Sureness>>,
         vertices: Vertices,
     ) -> Self {
         let changes = Changes::of(band);
