@@ -22,7 +22,9 @@ pub(super) fn layer_options(path: &Path, spec: &PolygonSpec<'_>) -> Vec<String> 
     if let Some(list) = list.map(|list| list.to_lowercase()) {
         options.retain(|option| {
             let key = option.split('=').next().unwrap_or_default();
-            let is_known = list.contains(&format!("\"{}\"", key.to_lowercase()));
+            let is_known = ['\'', '"']
+                .iter()
+                .any(|quote| list.contains(&format!("{quote}{}{quote}", key.to_lowercase())));
             if !is_known {
                 // GDAL's own words name the file by its name while it is made.
                 tracing::warn!(
