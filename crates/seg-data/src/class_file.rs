@@ -140,7 +140,9 @@ impl ClassFile {
         if let (Some(table), LabelReader::Raster { raster, .. }) = (&self.table, &self.reader) {
             let raw = raster.read_raw(window).map_err(opening(&self.name))?;
             if let Some((_, RawValues::UInt8(mut classes))) = raw.bands.into_iter().next() {
-                classes.iter_mut().for_each(|class| *class = table[usize::from(*class)]);
+                for class in &mut classes {
+                    *class = table[usize::from(*class)];
+                }
                 // Codes that are unknown are looked at again below, which tells them.
                 if !classes.contains(&UNKNOWN) || self.convention.legend.get(ClassId(UNKNOWN)).is_some() {
                     let shape = (window.height, window.width);

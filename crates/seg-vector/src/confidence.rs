@@ -127,7 +127,9 @@ impl Confidence {
 
 fn steps(values: &[Sureness]) -> Box<[Step]> {
     let mut steps = vec![Step::default(); usize::from(SURE) + 1].into_boxed_slice();
-    values.iter().for_each(|value| add(&mut steps, *value));
+    for value in values {
+        add(&mut steps, *value);
+    }
     steps
 }
 

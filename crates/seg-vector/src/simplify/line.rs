@@ -184,7 +184,7 @@ impl<'a> Line<'a> {
         let [before, after] = self.neighbors(index);
         let gone = |from: usize, to: usize| {
             // A ring's first and last corners are neighbors too.
-            (from < to && to - from <= FEW).then(|| &self.corners[from + 1..to]).unwrap_or_default()
+            if from < to && to - from <= FEW { &self.corners[from + 1..to] } else { &[] }
         };
         gone(before, index).contains(&corner) || gone(index, after).contains(&corner)
     }

@@ -185,19 +185,16 @@ mod tests {
             let (mut buckets, mut heap) = (Buckets::default(), Heap::default());
             buckets.clear(8, 300);
             for step in steps {
-                match step {
-                    Some((area, rank)) => {
-                        buckets.push(area, rank);
-                        heap.push(area, rank);
-                    }
-                    None => {
-                        let popped = heap.pop();
-                        prop_assert_eq!(buckets.pop(), popped);
-                        // A heap keeps what is entered twice.
-                        while popped.is_some() && heap.0.peek().map(|Reverse(next)| *next) == popped {
-                            heap.pop();
-                        }
-                    }
+                if let Some((area, rank)) = step {
+                    buckets.push(area, rank);
+                    heap.push(area, rank);
+                    continue;
+                }
+                let popped = heap.pop();
+                prop_assert_eq!(buckets.pop(), popped);
+                // A heap keeps what is entered twice.
+                while popped.is_some() && heap.0.peek().map(|Reverse(next)| *next) == popped {
+                    heap.pop();
                 }
             }
         }
