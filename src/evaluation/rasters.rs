@@ -34,7 +34,8 @@ pub(crate) fn compare_rasters(args: &EvalArgs, context: &Context) -> anyhow::Res
         let Some(path) = path else { continue };
         context.check_output(path)?;
         let truths = job.truths.iter().map(|truth| ("truth", Path::new(truth.name())));
-        let predictions = job.predictions.iter().chain(&job.others).map(|name| ("prediction", Path::new(name)));
+        let predictions =
+            job.predictions.iter().chain(&job.others).map(|name| ("prediction", Path::new(name)));
         conflicts::refuse(flag.trim_start_matches('-'), path, truths.chain(predictions))?;
         if job.predictions.len() > 1 {
             let what = format!("{flag} writes one file, but {} are compared", job.predictions.len());

@@ -43,14 +43,26 @@ impl Obstacles {
         if doubled != 0 && right / 64 - left / 64 < SMALL_WORDS && bottom - top < SMALL_ROWS {
             let edges = if doubled > 0 { [(a, b), (b, c), (c, a)] } else { [(a, c), (c, b), (b, a)] };
             let edges = edges.map(|(from, to)| Edge::new(from, to, Corner { y: top, x: left }));
+            let (first, last) = (left / 64, right / 64);
             return (top..=bottom).all(|y| {
                 let Some(row) = self.row(y) else { return true };
-                let at_left = edges.map(|edge| edge.at_left((y - top) as i32));
-                set_bits(row, left, right, |x| {
-                    let column = (x - left) as i32;
-                    let is_inside =
-                        edges.iter().zip(at_left).all(|(edge, value)| value + edge.x * column >= 0);
-                    !is_inside || is_free(Corner { y, x })
+                (first..=last).all(|index| {
+                    let Some(mut word) =
+                        row.get(index as usize).map(|word| masked(*word, index, left, right))
+                    else {
+                        return true;
+                    };
+                    // Most are empty.
+                    while word != 0 {
+                        let x = index * 64 + word.trailing_zeros();
+                        let (column, row) = ((x - left) as i32, (y - top) as i32);
+                        let is_inside = edges.iter().all(|edge| edge.at(column, row) >= 0);
+                        if is_inside && !is_free(Corner { y, x }) {
+                            return false;
+                        }
+                        word &= word - 1;
+                    }
+                    true
                 })
             });
         }
@@ -79,9 +91,8 @@ impl Edge {
         Self { x, y, constant: -(x * from[0] + y * from[1]) }
     }
 
-    /// The value in the first column of a row.
-    const fn at_left(self, row: i32) -> i32 {
-        self.y * row + self.constant
+    const fn at(self, column: i32, row: i32) -> i32 {
+        self.x * column + self.y * row + self.constant
     }
 }
 
@@ -109,18 +120,24 @@ fn span([a, b, c]: [Corner; 3], y: u32) -> Option<(u32, u32)> {
     Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?)).filter(|(start, end)| start <= end)
 }
 
+/// The bits of a word of a row that are in columns from `start` to `end`.
+const fn masked(mut word: u64, index: u32, start: u32, end: u32) -> u64 {
+    let first = index * 64;
+    if first < start {
+        word &= u64::MAX << (start - first);
+    }
+    if end < first + 63 {
+        word &= u64::MAX >> (63 - (end - first));
+    }
+    word
+}
+
 /// Calls `is_free` with the columns from `start` to `end` whose bits are set until one is not.
 fn set_bits(row: &[u64], start: u32, end: u32, mut is_free: impl FnMut(u32) -> bool) -> bool {
     let last = (end as usize / 64).min(row.len().saturating_sub(1));
     for index in start as usize / 64..=last {
         let first = index as u32 * 64;
-        let mut word = row.get(index).copied().unwrap_or(0);
-        if first < start {
-            word &= u64::MAX << (start - first);
-        }
-        if end < first + 63 {
-            word &= u64::MAX >> (63 - (end - first));
-        }
+        let mut word = masked(row.get(index).copied().unwrap_or(0), index as u32, start, end);
         while word != 0 {
             if !is_free(first + word.trailing_zeros()) {
                 return false;
