@@ -223,17 +223,19 @@ impl Crs {
     /// ```
     pub fn area_factor(&self, corners: [WorldPoint; 4]) -> Option<f64> {
         let meters = self.meters_per_unit?;
-        let way = Proj::new_known_crs(&self.definition, "OGC:CRS84", None).ok()?;
-        let mut degrees = [(0.0, 0.0); 4];
-        for (degrees, corner) in degrees.iter_mut().zip(corners) {
-            *degrees = way.convert((corner.x, corner.y)).ok()?;
+        // The projection alone: the search for a way to another datum takes a tenth of a second.
+        let projection = spatial_ref(&self.definition).ok()?.to_proj4().ok()?;
+        let projection = Proj::new(&projection.replace("+type=crs", "")).ok()?;
+        let mut angles = [(0.0, 0.0); 4];
+        for (angles, corner) in angles.iter_mut().zip(corners) {
+            *angles = projection.project((corner.x, corner.y), true).ok()?;
         }
         // Radii of curvature of the ellipsoid along the parallel and the meridian (Snyder 1987, equations 4-18 to 4-20).
         let (a, b) = WGS_84;
-        let (latitude, squared) = (degrees[0].1.to_radians(), 1.0 - (b / a).powi(2));
+        let (latitude, squared): (f64, f64) = (angles[0].1, 1.0 - (b / a).powi(2));
         let w = 1.0 - squared * latitude.sin().powi(2);
         let (along, across) = (a / w.sqrt() * latitude.cos(), a * (1.0 - squared) / w.powf(1.5));
-        let on_ground = degrees.map(|(x, y)| (x.to_radians() * along, y.to_radians() * across));
+        let on_ground = angles.map(|(x, y)| (x * along, y * across));
         let in_plane = corners.map(|corner| (corner.x * meters, corner.y * meters));
         let factor = enclosed(in_plane) / enclosed(on_ground);
         factor.is_finite().then_some(factor)
