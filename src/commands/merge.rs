@@ -3,6 +3,7 @@
 use super::vectorize::check_outputs;
 use crate::cli::MergeArgs;
 use crate::context::{Context, ResultFormat};
+use crate::polygons::plain_stages;
 use crate::progress::Stage;
 use crate::segment::merge::{self, MergeJob, Merged};
 use crate::segment::{TraceLimits, conflicts, manifest, report};
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> anyhow::Result<()> {
         check_outputs(vector, context)?;
     }
     let mut stages = vec![Stage { name: "assemble", weight: 50.0 }];
-    stages.extend(args.vector.as_ref().map(|_| Stage { name: "trace", weight: 50.0 }));
+    stages.extend(args.vector.iter().flat_map(|vector| plain_stages(vector, 50.0)));
     context.progress.start("merge", &stages);
     for note in &ready.notes {
         context.printer.note(note);

@@ -3,7 +3,6 @@
 use crate::cli::VectorizeArgs;
 use crate::context::{Context, ResultFormat};
 use crate::polygons::{self, ClassTotal, Made, PolygonJob};
-use crate::progress::Stage;
 use crate::value::{ConnectednessChoice, SimplifyChoice};
 use seg_data::find_convention;
 use seg_gdal::{Layers, VectorFormat};
@@ -22,12 +21,7 @@ pub(crate) fn run(args: &VectorizeArgs, context: &Context) -> anyhow::Result<()>
     seg_torch::share_heap();
     let job = job(args, context)?;
     let prepared = polygons::prepare(&job)?;
-    let stages: &[Stage] = if job.min_area.is_some() || job.fill_holes.is_some() {
-        &[Stage { name: "look", weight: 30.0 }, Stage { name: "trace", weight: 70.0 }]
-    } else {
-        &[Stage { name: "trace", weight: 100.0 }]
-    };
-    context.progress.start("vectorize", stages);
+    context.progress.start("vectorize", &polygons::stages(&job, 100.0));
     for note in &prepared.notes {
         context.printer.note(note);
     }

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::diagnostic::Advice;
 use crate::polygons::{self, PolygonJob};
 use crate::progress::Stage;
+use crate::segment::conflicts;
 use seg_data::{
     CompareJob, Comparison, Grids, LabelFile, Scene, Spot, compare, find_convention, read_spot,
     write_error_map,
@@ -32,6 +33,10 @@ pub(crate) fn compare_rasters(args: &EvalArgs, context: &Context) -> anyhow::Res
     for (flag, path) in [("--error-map", &args.error_map), ("--review", &args.review)] {
         let Some(path) = path else { continue };
         context.check_output(path)?;
+        let truths = job.truths.iter().map(|truth| ("truth", Path::new(truth.name())));
+        let predictions =
+            job.predictions.iter().chain(&job.others).map(|name| ("prediction", Path::new(name)));
+        conflicts::refuse(flag.trim_start_matches('-'), path, truths.chain(predictions))?;
         if job.predictions.len() > 1 {
             let what = format!("{flag} writes one file, but {} are compared", job.predictions.len());
             return Err(Advice::new(what, "compare the one that it is wanted for alone").into());

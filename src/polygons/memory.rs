@@ -11,6 +11,8 @@ use seg_vector::BYTES_PER_AREA;
 /// looked at, and in the one that is put together with the others.
 const BYTES_IN_WORK: u64 = 250;
 const BYTES_TOGETHER: u64 = 1100;
+/// Bands that are looked at or wait beside those of the threads.
+const BANDS_WAITING: u64 = 2;
 /// Pixels of a band where memory allows; more are no faster.
 const MOST_PIXELS: u64 = 1 << 18;
 /// Rows that a band has at least, since each reads one more than it works on.
@@ -46,7 +48,7 @@ impl MemoryPlan {
         let cache = set_cache_bytes(wanted)?.bytes(seg_run::total_memory());
         let program = Rss::read().now;
         let corners = if job.simplify.is_some() { (width as u64 / 8 + 32) * (height as u64 + 1) } else { 0 };
-        let bytes_per_pixel = BYTES_IN_WORK * (job.threads as u64 + 1) + BYTES_TOGETHER;
+        let bytes_per_pixel = BYTES_IN_WORK * (job.threads as u64 + BANDS_WAITING) + BYTES_TOGETHER;
         let bytes_per_row = width as u64 * bytes_per_pixel;
         let rest = budget.saturating_sub(program + cache + corners);
         let most = (MOST_PIXELS / width as u64).max(LEAST_ROWS).min(height as u64);
@@ -74,7 +76,7 @@ impl MemoryPlan {
         };
         let areas = match self.most_areas {
             0 => String::new(),
-            most => format!(", {BYTES_PER_AREA} bytes for each area (up to {most})"),
+            most => format!(", {BYTES_PER_AREA} bytes for each part of an area in a band (up to {most})"),
         };
         format!(
             "bands of {} rows; memory up to {} ({} the program, {} decoded blocks, {} bands{corners}){areas}, and 100 \

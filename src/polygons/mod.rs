@@ -5,12 +5,14 @@ mod memory;
 mod ready;
 mod review;
 mod scale;
+mod size;
 
 pub(crate) use job::PolygonJob;
 pub(crate) use memory::MemoryPlan;
 
 use crate::diagnostic::Advice;
-use crate::segment::conflicts::same_file;
+use crate::progress::Stage;
+use crate::segment::conflicts::is_read_from;
 use crate::value::OnGround;
 use anyhow::Context as _;
 use ready::Ready;
@@ -28,6 +30,9 @@ use seg_vector::{
 };
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// Classes that a hint lists.
+const MOST_NAMES: usize = 20;
 
 /// A raster that is open, and what will be done with it.
 pub(crate) struct Prepared<'a> {
@@ -61,11 +66,25 @@ pub(crate) struct ClassTotal {
     pub area_m2: Option<f64>,
 }
 
+/// The stages of making polygons, by what they take.
+pub(crate) fn stages(job: &PolygonJob, weight: f64) -> Vec<Stage> {
+    let looks = (job.min_area.is_some() || job.fill_holes.is_some()).then_some(("look", 30.0));
+    let sizes = VectorFormat::of(&job.out).is_ok_and(|format| format.limit().is_some());
+    let all = looks.into_iter().chain(sizes.then_some((size::STAGE, 50.0))).chain([("trace", 70.0)]);
+    let total: f64 = all.clone().map(|(_, share)| share).sum();
+    all.map(|(name, share)| Stage { name, weight: weight * share / total }).collect()
+}
+
+/// Those of polygons of every area as it is.
+pub(crate) fn plain_stages(out: &Path, weight: f64) -> Vec<Stage> {
+    stages(&PolygonJob::plain(String::new(), out.to_path_buf(), 1), weight)
+}
+
 /// Opens the raster and plans.
 pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
     let format = VectorFormat::of(&job.out)?;
     let read = std::iter::once(&job.classes).chain(&job.confidence);
-    if let Some(name) = read.into_iter().find(|name| same_file(Path::new(name), &job.out)) {
+    if let Some(name) = read.into_iter().find(|name| is_read_from(Path::new(name), &job.out)) {
         let what = format!("the polygons would replace what they are made of, {name}");
         return Err(Advice::new(what, "write to another file").into());
     }
@@ -87,6 +106,7 @@ pub(crate) fn prepare(job: &PolygonJob) -> anyhow::Result<Prepared<'_>> {
     scale.check()?;
     let mut notes: Vec<String> = raster.notes().to_vec();
     notes.extend(scale.note(profile, format));
+    notes.extend(scale.distortion(profile));
     let areas = [("--min-area", job.min_area), ("--fill-holes", job.fill_holes)];
     notes.extend(areas.into_iter().filter_map(|(flag, area)| Some(scale.area_in_words(flag, area?))));
     notes.extend(job.simplify.map(|(length, ..)| scale.length_in_words("--simplify", length)));
@@ -103,11 +123,24 @@ fn wanted(only: &[String], legend: &Legend) -> anyhow::Result<BTreeSet<u8>> {
     let id = |text: &String| {
         let by_id = || legend.classes().iter().find(|class| class.id.0.to_string() == text.trim());
         legend.by_name(text.trim()).or_else(by_id).map(|class| class.id.0).ok_or_else(|| {
-            let known: Vec<_> = legend.names().collect();
-            Advice::new(format!("there is no class {text}"), format!("classes are {}", known.join(", ")))
+            let what = match text.trim() {
+                "" => "a class without a name was asked for".to_owned(),
+                text => format!("there is no class {text}"),
+            };
+            Advice::new(what, known_classes(legend))
         })
     };
     only.iter().map(|text| Ok(id(text)?)).collect()
+}
+
+/// The classes there are, as far as anybody reads them.
+fn known_classes(legend: &Legend) -> String {
+    let names: Vec<_> = legend.names().take(MOST_NAMES).collect();
+    let more = match legend.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("classes are {}{more}", names.join(", "))
 }
 
 impl Prepared<'_> {
@@ -149,42 +182,6 @@ impl Prepared<'_> {
             (OnGround::Pixels(area) | OnGround::Meters(area), _) => Ok(area),
         })
         .transpose()
-    }
-
-    /// Counts what a format with a limit would have to hold, before a byte of it is written.
-    fn check_size(
-        &self,
-        limit: u64,
-        recode: Option<&Recode>,
-        settings: &PolygonizeSettings,
-        work: Work,
-        observer: &dyn Observer,
-    ) -> anyhow::Result<()> {
-        let (mut geometry, mut records) = (0_u64, 0_u64);
-        let (placement, shape) = (self.scale.placement, self.shape());
-        let size = |area: Area| (area.class, placement.wkb(&area, shape).len() as u64);
-        polygonize(&self.raster, recode, settings, work, observer, size, |(class, bytes)| {
-            if self.wanted.contains(&class) {
-                // A header of 8 bytes and a box of 32 beside the points.
-                geometry += bytes + 44;
-                records += 200;
-            }
-            Ok(())
-        })?;
-        let most = geometry.max(records);
-        if most <= limit {
-            return Ok(());
-        }
-        let what = format!(
-            "a Shapefile holds at most 2 GB, and {} would take {:.1} GB",
-            self.job.out.display(),
-            most as f64 / 1e9
-        );
-        Err(Advice::new(
-            what,
-            "write .gpkg or .fgb instead, or fewer polygons with --min-area and --simplify",
-        )
-        .into())
     }
 
     fn shape(&self) -> Shape {

@@ -3,9 +3,6 @@
 use seg_gdal::{PolygonRow, ReviewRank};
 use seg_vector::{Area, Measures, Placement, Shape};
 
-/// What a probability of 1 is in a raster of confidence.
-const SURE: f64 = 254.0;
-
 /// An area that is ready to be written.
 pub(super) struct Ready {
     wkb: Vec<u8>,
@@ -25,7 +22,7 @@ impl Ready {
             class,
             pixels: area.pixels,
             measures: placement.measures(area),
-            confidence: area.confidence.map(|sure| (sure.mean / SURE, sure.tenth_percentile / SURE)),
+            confidence: area.confidence.map(|sure| (sure.mean, sure.tenth_percentile)),
             touches_edge: area.touches_edge,
         }
     }

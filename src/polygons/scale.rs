@@ -9,6 +9,9 @@ use seg_vector::{Ellipsoid, Ground, Placement, Units};
 /// About how long a degree of latitude is.
 const METERS_IN_A_DEGREE: f64 = 111_195.0;
 
+/// Lengths in the plane of a CRS that are longer or shorter by this share are told.
+const DISTORTED: f64 = 0.01;
+
 /// What a pixel measures, and why that may be unknown.
 #[derive(Debug)]
 pub(super) struct Scale {
@@ -20,6 +23,11 @@ pub(super) struct Scale {
 impl Scale {
     pub(super) fn of(profile: &RasterProfile) -> Self {
         let units = match (&profile.crs, profile.transform) {
+            (Some(crs), Some(_)) if let Some(mercator) = crs.mercator() => Units::Mercator {
+                scale: mercator.meters_per_unit,
+                eccentricity: mercator.eccentricity,
+                ellipsoid: Ellipsoid { semi_major: mercator.semi_major, semi_minor: mercator.semi_minor },
+            },
             (Some(crs), Some(_)) => match (crs.meters_per_unit(), crs.angles()) {
                 (Some(scale), _) => Units::Meters(scale),
                 (None, Some(angles)) if is_on_earth(profile, angles.degrees_per_unit) => Units::Degrees {
@@ -63,6 +71,22 @@ impl Scale {
             ""
         };
         Some(format!("{} has {what}: area_m2 and perimeter_m stay empty{lon_lat}", self.name))
+    }
+
+    /// Says how far areas in the plane of the CRS are from those on the ground, where that is more than a little.
+    pub(super) fn distortion(&self, profile: &RasterProfile) -> Option<String> {
+        let (Units::Meters(_), Some(crs)) = (self.placement.units, &profile.crs) else { return None };
+        let middle = (profile.size.width as f64 / 2.0, profile.size.height as f64 / 2.0);
+        let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
+        let at = corners.map(|(x, y)| self.placement.transform.apply(middle.0 + x, middle.1 + y));
+        let factor = crs.area_factor(at)?;
+        if (factor.sqrt() - 1.0).abs() <= DISTORTED {
+            return None;
+        }
+        Some(format!(
+            "areas and lengths are measured in the plane of {crs}, where areas are {factor:.3} times as large as on \
+             the ground here; reproject with gdalwarp to a CRS of this place for those on the ground"
+        ))
     }
 
     /// Refuses a raster whose pixels have no area.

@@ -5,6 +5,7 @@ use super::{AreaRequest, Job, Wanted};
 use crate::context::Existing;
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
+use seg_gdal::files_behind;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -39,10 +40,7 @@ pub(crate) fn check_written(
             let text = format!("{other} and {what} would both be written to {}", path.display());
             return Err(Advice::new(text, "give each output a name of its own"));
         }
-        if let Some((other, _)) = read.iter().find(|(_, read)| same_file(read, path)) {
-            let text = format!("{what} would replace the {other}, {}", path.display());
-            return Err(Advice::new(text, "write to another file; --overwrite is for earlier results"));
-        }
+        refuse(what, path, read.iter().map(|(other, read)| (*other, &**read)))?;
     }
     for (what, path) in &rasters {
         let beside = side_car(path);
@@ -54,14 +52,27 @@ pub(crate) fn check_written(
     Ok(())
 }
 
-/// Two names of one file, links included; the first can be GDAL's name of a part of a file, such as
-/// `GPKG:file.gpkg:layer`.
-pub(crate) fn same_file(read: &Path, written: &Path) -> bool {
+/// Refuses an output that is one of the things read: each is called something, and has a name that GDAL can open.
+pub(crate) fn refuse<'a>(
+    what: &str,
+    path: &Path,
+    read: impl IntoIterator<Item = (&'a str, &'a Path)>,
+) -> Result<(), Advice> {
+    match read.into_iter().find(|(_, name)| is_read_from(name, path)) {
+        None => Ok(()),
+        Some((other, _)) => {
+            let text = format!("{what} would replace the {other}, {}", path.display());
+            Err(Advice::new(text, "write to another file; --overwrite is for earlier results"))
+        }
+    }
+}
+
+/// Whether what GDAL opens by a name is read from a file, be it by a link, as a part of it or through a VRT.
+pub(crate) fn is_read_from(name: &Path, file: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-    let Some(written) = identity(written) else { return false };
-    let name = read.to_string_lossy();
-    let parts = name.split(':').map(|part| Path::new(part.trim_matches('"')));
-    std::iter::once(read).chain(parts).any(|path| identity(path) == Some(written))
+    let Some(file) = identity(file) else { return false };
+    identity(name) == Some(file)
+        || files_behind(&name.to_string_lossy()).iter().any(|path| identity(path) == Some(file))
 }
 
 /// The path with its folder's own name, whether the file exists or not.

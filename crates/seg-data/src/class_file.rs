@@ -7,7 +7,7 @@ use seg_gdal::{
 };
 use seg_grid::{DataType, IoError, Size, Window};
 use seg_label::{ClassId, Code, Convention, Legend, Rgb, Tally};
-use seg_vector::{ClassSource, NO_CLASS};
+use seg_vector::{ClassSource, NO_CLASS, Sureness};
 use std::ops::Range;
 
 /// A value that marks codes of no class in a table of bytes, unless a class has it.
@@ -139,18 +139,15 @@ impl ClassFile {
             |tally: &Tally| Error::NotOfLegend { name: self.name.clone(), codes: tally.describe_unknown() };
         if let (Some(table), LabelReader::Raster { raster, .. }) = (&self.table, &self.reader) {
             let raw = raster.read_raw(window).map_err(opening(&self.name))?;
-            if let Some((_, RawValues::UInt8(codes))) = raw.bands.into_iter().next() {
-                let classes: Vec<u8> = codes.iter().map(|&code| table[usize::from(code)]).collect();
-                if classes.contains(&UNKNOWN) && self.convention.legend.get(ClassId(UNKNOWN)).is_none() {
-                    let mut tally = Tally::default();
-                    let unknown_codes = codes.into_iter().filter(|&code| table[usize::from(code)] == UNKNOWN);
-                    for code in unknown_codes.filter_map(|code| meaning(&self.reader, code)) {
-                        self.convention.relabel.decode(code, &mut tally);
-                    }
-                    return Err(unknown(&tally));
+            if let Some((_, RawValues::UInt8(mut classes))) = raw.bands.into_iter().next() {
+                for class in &mut classes {
+                    *class = table[usize::from(*class)];
                 }
-                let shape = (window.height, window.width);
-                return Array2::from_shape_vec(shape, classes).map_err(|_| Error::NoLegend);
+                // Codes that are unknown are looked at again below, which tells them.
+                if !classes.contains(&UNKNOWN) || self.convention.legend.get(ClassId(UNKNOWN)).is_some() {
+                    let shape = (window.height, window.width);
+                    return Array2::from_shape_vec(shape, classes).map_err(|_| Error::NoLegend);
+                }
             }
         }
         let mut tally = Tally::default();
@@ -197,30 +194,29 @@ impl ClassSource for ClassFile {
         self.read(&rows).map_err(|error| reading(&self.name, &rows, error))
     }
 
-    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<u8>>, IoError> {
+    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<Sureness>>, IoError> {
         let window = self.window(&rows);
         let Some(Confidence { name, raster }) = &self.confidence else { return Ok(None) };
         let failed = |source| reading(name, &rows, opening(name)(source));
         let raw = raster.read_raw(window).map_err(failed)?;
         let valid = raster.read_validity(window).map_err(failed)?;
-        let probabilities: Vec<f64> = match raw.bands.into_iter().next() {
-            Some((_, RawValues::UInt8(values))) => {
-                let known = values.into_iter().zip(&valid);
-                let values = known.map(|(value, valid)| if *valid { value } else { NO_CLASS }).collect();
-                return Ok(Array2::from_shape_vec((window.height, window.width), values).ok());
-            }
-            Some((_, RawValues::Float32(values))) => values.into_iter().map(f64::from).collect(),
-            Some((_, RawValues::Float64(values))) => values,
-            _ => return Ok(None),
-        };
-        let mut values = Vec::with_capacity(probabilities.len());
-        for (value, valid) in probabilities.into_iter().zip(&valid) {
-            if *valid && value.is_finite() && !PROBABILITIES.contains(&value) {
-                let has = format!("the value {value}");
+        let sureness = |probability: f64| {
+            if probability.is_finite() && !PROBABILITIES.contains(&probability) {
+                let has = format!("the value {probability}");
                 return Err(reading(name, &rows, Error::NoConfidence { name: name.clone(), has }));
             }
-            values.push(if *valid { byte(value) } else { NO_CLASS });
-        }
+            Ok(Sureness::of_probability(probability))
+        };
+        let values: Vec<Sureness> = match raw.bands.into_iter().next() {
+            Some((_, RawValues::UInt8(bytes))) => {
+                where_valid(bytes, &valid, |byte| Ok(Sureness::of_byte(byte)))?
+            }
+            Some((_, RawValues::Float32(floats))) => {
+                where_valid(floats, &valid, |value| sureness(value.into()))?
+            }
+            Some((_, RawValues::Float64(floats))) => where_valid(floats, &valid, sureness)?,
+            _ => return Ok(None),
+        };
         Ok(Array2::from_shape_vec((window.height, window.width), values).ok())
     }
 
@@ -246,7 +242,12 @@ fn reading(name: &str, rows: &Range<usize>, error: Error) -> IoError {
     IoError { action, hint: error.hint(), cause: Box::new(error) }
 }
 
-/// A probability of 0 to 1 as a byte of 0 to 254.
-fn byte(probability: f64) -> u8 {
-    if probability.is_finite() { (probability.clamp(0.0, 1.0) * 254.0).round() as u8 } else { NO_CLASS }
+/// What values are where they are valid, and nothing that is known elsewhere.
+fn where_valid<T>(
+    values: Vec<T>,
+    valid: &Array2<bool>,
+    sureness: impl Fn(T) -> Result<Sureness, IoError>,
+) -> Result<Vec<Sureness>, IoError> {
+    let known = values.into_iter().zip(valid);
+    known.map(|(value, valid)| if *valid { sureness(value) } else { Ok(Sureness::UNKNOWN) }).collect()
 }

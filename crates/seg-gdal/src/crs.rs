@@ -3,6 +3,7 @@ use crate::{Error, GdalMessage};
 use gdal::Dataset;
 use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
 use proj::Proj;
+use seg_grid::WorldPoint;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fmt;
@@ -49,6 +50,22 @@ pub struct Angles {
     pub semi_minor: f64,
 }
 
+/// Half the axes of WGS 84 in meters.
+const WGS_84: (f64, f64) = (6_378_137.0, 6_356_752.314_245);
+
+/// How Mercator's projection makes coordinates of longitude and latitude.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mercator {
+    /// Meters to the unit.
+    pub meters_per_unit: f64,
+    /// That of the formula: 0 for web maps, else the ellipsoid's.
+    pub eccentricity: f64,
+    /// Half the long axis of the ellipsoid in meters.
+    pub semi_major: f64,
+    /// Half the short axis in meters.
+    pub semi_minor: f64,
+}
+
 /// A rectangle in the units of a CRS, x before y.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bounds {
@@ -70,6 +87,17 @@ impl Bounds {
             && self.y_max >= other.y_min
             && self.y_min <= other.y_max
     }
+}
+
+/// The area inside of four points, counted from the first so that no digits are lost.
+fn enclosed(points: [(f64, f64); 4]) -> f64 {
+    let [origin, ..] = points;
+    let from_origin = points.map(|(x, y)| (x - origin.0, y - origin.1));
+    let crossed = (0..4).map(|i| {
+        let ((ax, ay), (bx, by)) = (from_origin[i], from_origin[(i + 1) % 4]);
+        ax * by - bx * ay
+    });
+    crossed.sum::<f64>().abs() / 2.0
 }
 
 impl fmt::Display for Bounds {
@@ -146,6 +174,71 @@ impl Crs {
     /// What the coordinates are where they are angles, if the ellipsoid is known.
     pub const fn angles(&self) -> Option<Angles> {
         self.angles
+    }
+
+    /// How Mercator's projection made the coordinates, if it did, unscaled at the equator; those of web maps among them.
+    ///
+    /// ```
+    /// use seg_gdal::Crs;
+    /// let web = Crs::parse("EPSG:3857")?.mercator().expect("it is");
+    /// assert_eq!((web.eccentricity, web.semi_major), (0.0, 6_378_137.0));
+    /// assert!(Crs::parse("EPSG:3395")?.mercator().is_some_and(|world| world.eccentricity > 0.08));
+    /// assert_eq!(Crs::parse("EPSG:32633")?.mercator(), None);
+    /// # Ok::<(), seg_gdal::Error>(())
+    /// ```
+    pub fn mercator(&self) -> Option<Mercator> {
+        let meters_per_unit = self.meters_per_unit?;
+        let srs = spatial_ref(&self.definition).ok()?;
+        let text = srs.to_proj4().ok()?;
+        let value = |key: &str| {
+            let of_key =
+                |part: &str| part.strip_prefix('+')?.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+            text.split_whitespace().find_map(of_key)
+        };
+        let is = |key: &str, number: f64| value(key).is_none_or(|text| text.parse() == Ok(number));
+        let usual = [("k", 1.0), ("k_0", 1.0), ("lat_ts", 0.0), ("y_0", 0.0)];
+        if value("proj").as_deref() != Some("merc") || !usual.iter().all(|(key, number)| is(key, *number)) {
+            return None;
+        }
+        // Web maps put latitudes on an ellipsoid through the formula for a sphere.
+        let (semi_major, semi_minor, eccentricity) = if value("nadgrids").as_deref() == Some("@null") {
+            (WGS_84.0, WGS_84.1, 0.0)
+        } else {
+            let (major, minor) = (srs.semi_major().ok()?, srs.semi_minor().ok()?);
+            (major, minor, (1.0 - (minor / major).powi(2)).max(0.0).sqrt())
+        };
+        Some(Mercator { meters_per_unit, eccentricity, semi_major, semi_minor })
+    }
+
+    /// How many times as large a small area is in the coordinates, in square meters, as on the ground, by its corners;
+    /// `None` where that cannot be told.
+    ///
+    /// ```
+    /// use seg_gdal::Crs;
+    /// use seg_grid::WorldPoint;
+    /// let square = [(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)].map(|(x, y)| WorldPoint { x: 5e5 + x, y: 5.4e6 + y });
+    /// let factor = Crs::parse("EPSG:32633")?.area_factor(square).expect("known");
+    /// assert!((factor - 0.9996_f64.powi(2)).abs() < 1e-4);
+    /// # Ok::<(), seg_gdal::Error>(())
+    /// ```
+    pub fn area_factor(&self, corners: [WorldPoint; 4]) -> Option<f64> {
+        let meters = self.meters_per_unit?;
+        // The projection alone: the search for a way to another datum takes a tenth of a second.
+        let projection = spatial_ref(&self.definition).ok()?.to_proj4().ok()?;
+        let projection = Proj::new(&projection.replace("+type=crs", "")).ok()?;
+        let mut angles = [(0.0, 0.0); 4];
+        for (angles, corner) in angles.iter_mut().zip(corners) {
+            *angles = projection.project((corner.x, corner.y), true).ok()?;
+        }
+        // Radii of curvature of the ellipsoid along the parallel and the meridian (Snyder 1987, equations 4-18 to 4-20).
+        let (a, b) = WGS_84;
+        let (latitude, squared): (f64, f64) = (angles[0].1, 1.0 - (b / a).powi(2));
+        let w = 1.0 - squared * latitude.sin().powi(2);
+        let (along, across) = (a / w.sqrt() * latitude.cos(), a * (1.0 - squared) / w.powf(1.5));
+        let on_ground = angles.map(|(x, y)| (x * along, y * across));
+        let in_plane = corners.map(|corner| (corner.x * meters, corner.y * meters));
+        let factor = enclosed(in_plane) / enclosed(on_ground);
+        factor.is_finite().then_some(factor)
     }
 
     /// Whether both put the same coordinates, x before y, at the same place.

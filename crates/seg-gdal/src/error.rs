@@ -108,6 +108,9 @@ pub enum Error {
     /// Polygons that could not be written.
     #[error("cannot write polygons to {}", path.display())]
     WritePolygons { path: PathBuf, source: GdalMessage },
+    /// Polygons that another run writes.
+    #[error("another rs-seg is writing {}", path.display())]
+    PolygonsBusy { path: PathBuf },
     /// A name that no layer of the format can have.
     #[error("{} cannot have a layer called {name}: {reason}", path.display())]
     LayerName { path: PathBuf, name: String, reason: String },
@@ -296,6 +299,9 @@ impl Error {
                 if ["full", "No space", "I/O", "DBF record"].iter().any(|sign| source.0.contains(sign)) =>
             {
                 Some("make room, or write to another disk; nothing is left of this try".to_owned())
+            }
+            Self::PolygonsBusy { .. } => {
+                Some("wait until it has ended, or write to another file".to_owned())
             }
             Self::LayerName { .. } => Some(
                 "layers are called as the file, or with --layer-per-class as the classes: call it another name"

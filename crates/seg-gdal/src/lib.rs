@@ -63,8 +63,9 @@ pub use band_profile::{BandProfile, Interpretation, MaskKind, Palette};
 pub use bands::BandSelection;
 pub use chip::{ChipFormat, write_chip};
 pub use config::{BlockCache, set_cache_bytes, set_config};
-pub use crs::{Angles, Bounds, Crs};
+pub use crs::{Angles, Bounds, Crs, Mercator};
 pub use error::{Error, GdalMessage};
+pub use files::files_behind;
 pub use folder::{is_raster, rasters_in};
 pub use grid_reference::GridReference;
 pub use installation::{Problem, Versions, problems, versions};
@@ -82,7 +83,7 @@ pub use same_grid::{GridOverlap, check_same_grid, overlap_on_grid};
 pub use vector_in::{LabelSource, LabelVectors};
 pub use vector_out::{
     ConfidenceFields, Layers, PolygonKind, PolygonRow, PolygonSink, PolygonSpec, ReviewFields, ReviewRank,
-    StyledClasses, VectorFormat, WrittenPolygons, write_polygons,
+    ShapefileSize, StyledClasses, VectorFormat, WrittenPolygons, write_polygons,
 };
 pub use warp::Resampling;
 pub use writer::RasterWriter;

@@ -36,6 +36,17 @@ impl Heading {
         1 << self as u8
     }
 
+    /// The one of a bit.
+    pub(crate) const fn of_bit(bit: u8) -> Option<Self> {
+        match bit {
+            1 => Some(Self::East),
+            2 => Some(Self::South),
+            4 => Some(Self::West),
+            8 => Some(Self::North),
+            _ => None,
+        }
+    }
+
     pub(crate) const fn opposite(self) -> Self {
         match self {
             Self::East => Self::West,
@@ -83,6 +94,7 @@ mod tests {
     fn headings() {
         for heading in Heading::ALL {
             assert_eq!(heading.opposite(), heading.right().right());
+            assert_eq!(Heading::of_bit(heading.bit()), Some(heading));
         }
     }
 }

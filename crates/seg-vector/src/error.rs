@@ -12,11 +12,15 @@ pub enum Error {
     /// The polygons could not be written.
     #[error(transparent)]
     Write(Box<dyn StdError + Send + Sync>),
-    /// More areas than memory allows.
-    #[error("the raster has more than {most} areas, too many to merge small ones in the memory allowed")]
+    /// More parts of areas than memory allows; an area is cut into parts where bands of rows end.
+    #[error(
+        "areas are in more than {most} parts, bands of {band_rows} rows cut, too many to merge small ones in the memory allowed"
+    )]
     TooManyAreas {
-        /// How many there may be.
+        /// How many parts there may be.
         most: usize,
+        /// The height of the bands.
+        band_rows: usize,
     },
     /// Someone asked for an end.
     #[error("interrupted")]

@@ -29,7 +29,7 @@ mod trace;
 
 use confidence::Confidence;
 
-pub use confidence::ConfidenceSummary;
+pub use confidence::{ConfidenceSummary, Sureness};
 pub use corner::Corner;
 pub use error::Error;
 pub use generalize::{BYTES_PER_AREA, Generalize, Recode, generalize};

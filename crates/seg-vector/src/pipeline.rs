@@ -3,10 +3,12 @@ use crossbeam_channel::{bounded, unbounded};
 use seg_grid::{IoError, Observer, Progress};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bands that are in memory beside those of the workers: the one that is put together with the others.
-pub(crate) const WAITING: usize = 1;
+/// Bands that are in memory beside those of the workers: the one that is put together with the others, and one that
+/// waits for that, so that workers have something to do meanwhile.
+pub(crate) const WAITING: usize = 2;
 
 /// The same source for each of the workers.
 ///
@@ -21,6 +23,9 @@ pub(crate) fn reopened(source: &dyn ClassSource, workers: usize) -> Result<Vec<B
 ///
 /// # Errors
 /// If a band cannot be read, `each` fails, or the observer wants an end.
+///
+/// # Panics
+/// If `work` does: the caller panics with the same words, when all threads have ended.
 pub(crate) fn in_order<R: Send>(
     sources: Vec<Box<dyn ClassSource>>,
     bands: &[Range<usize>],
@@ -45,7 +50,10 @@ pub(crate) fn in_order<R: Send>(
                 while take.recv().is_ok() && !is_over.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(band) = bands.get(index) else { return };
-                    if done.send((index, work(source.as_mut(), band.clone()))).is_err() {
+                    // Left to itself a panic would end this thread alone, and the others would wait for its band.
+                    let worked = catch_unwind(AssertUnwindSafe(|| work(source.as_mut(), band.clone())));
+                    let is_panic = worked.is_err();
+                    if done.send((index, worked)).is_err() || is_panic {
                         return;
                     }
                 }
@@ -55,7 +63,15 @@ pub(crate) fn in_order<R: Send>(
         let mut waiting = BTreeMap::new();
         let mut turn = 0;
         let mut outcome = Ok(());
-        for (index, result) in results {
+        let mut panic = None;
+        for (index, worked) in results {
+            let result = match worked {
+                Ok(result) => result,
+                Err(payload) => {
+                    panic = Some(payload);
+                    break;
+                }
+            };
             waiting.insert(index, result);
             while let Some(result) = waiting.remove(&turn) {
                 outcome = match result {
@@ -77,6 +93,39 @@ pub(crate) fn in_order<R: Send>(
         is_over.store(true, Ordering::Relaxed);
         // Whoever waits for a permit wakes up and sees that it is over.
         drop(give);
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
         outcome
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClassArray;
+    use ndarray::Array2;
+    use seg_grid::Silent;
+    use std::time::Duration;
+
+    #[test]
+    fn a_worker_that_panics_ends_them_all() {
+        let (told, ended) = bounded(1);
+        std::thread::spawn(move || {
+            let source = ClassArray { classes: Array2::zeros((64, 4)), confidence: None };
+            let bands: Vec<_> = (0..64).map(|row| row..row + 1).collect();
+            let work = |source: &mut dyn ClassSource, rows: Range<usize>| {
+                assert!(rows.start != 20, "row 20");
+                source.classes(rows)
+            };
+            let sources = reopened(&source, 3).expect("an array");
+            let run = || in_order(sources, &bands, ("trace", &Silent), work, |_, _| Ok(()));
+            let payload = catch_unwind(AssertUnwindSafe(run)).err();
+            let words =
+                payload.and_then(|payload| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            told.send(words).expect("the test waits");
+        });
+        let words = ended.recv_timeout(Duration::from_secs(60)).expect("no thread waits for ever");
+        assert_eq!(words.as_deref(), Some("row 20"));
+    }
 }

@@ -2,6 +2,7 @@ use crate::{Area, Corner, Ground, PixelSize, Polygon, Ring};
 use geo::{Coord, LineString, MultiPolygon};
 use geographiclib_rs::{Geodesic, InverseGeodesic as _, PolygonArea, Winding};
 use seg_grid::{GeoTransform, Size, WorldPoint};
+use std::f64::consts::FRAC_PI_2;
 
 /// Where the corners of pixels lie in the world.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +25,15 @@ pub enum Units {
         /// Degrees to the unit.
         scale: f64,
         /// What the angles are on.
+        ellipsoid: Ellipsoid,
+    },
+    /// Mercator's projection, in which lengths grow with the latitude; north is up.
+    Mercator {
+        /// Meters to the unit.
+        scale: f64,
+        /// That of the projection's formula: 0 for web maps, which use the sphere's, else the ellipsoid's.
+        eccentricity: f64,
+        /// What latitudes are on.
         ellipsoid: Ellipsoid,
     },
 }
@@ -80,12 +90,12 @@ impl Placement {
                 column: (t.pixel_x * scale, t.column_y * scale),
                 row: (t.row_x * scale, t.pixel_y * scale),
             }),
-            Units::Degrees { scale, ellipsoid } => {
+            Units::Degrees { ellipsoid, .. } | Units::Mercator { ellipsoid, .. } => {
                 let geodesic = ellipsoid.geodesic();
                 let middle = size.width as f64 / 2.0;
                 let distance = |from: (f64, f64), to: (f64, f64)| -> f64 {
-                    let [a, b] = [from, to].map(|(column, row)| t.apply(column, row));
-                    geodesic.inverse(latitude(a.y * scale), a.x * scale, latitude(b.y * scale), b.x * scale)
+                    let [a, b] = [from, to].map(|(column, row)| self.degrees(t.apply(column, row)));
+                    geodesic.inverse(a.latitude, a.longitude, b.latitude, b.longitude)
                 };
                 let sizes = (0..size.height).map(|row| {
                     let row = row as f64;
@@ -99,7 +109,7 @@ impl Placement {
         }
     }
 
-    /// What an area measures, on the ellipsoid where coordinates are degrees; `None` if nobody knows.
+    /// What an area measures, on the ellipsoid where coordinates are degrees or Mercator's; `None` if nobody knows.
     pub fn measures(&self, area: &Area) -> Option<Measures> {
         let rings = area.polygons.iter().flat_map(Polygon::rings);
         match self.units {
@@ -109,24 +119,34 @@ impl Placement {
                 let pixel = (t.pixel_x * t.pixel_y - t.row_x * t.column_y).abs() * scale * scale;
                 let step = |(a, b): (Corner, Corner)| {
                     let (columns, rows) = (f64::from(b.x) - f64::from(a.x), f64::from(b.y) - f64::from(a.y));
-                    (columns * t.pixel_x + rows * t.row_x).hypot(columns * t.column_y + rows * t.pixel_y)
+                    let (x, y) =
+                        (columns * t.pixel_x + rows * t.row_x, columns * t.column_y + rows * t.pixel_y);
+                    // Most edges lie along an axis, and a root takes time.
+                    if y == 0.0 {
+                        x.abs()
+                    } else if x == 0.0 {
+                        y.abs()
+                    } else {
+                        x.hypot(y)
+                    }
                 };
                 let length: f64 = rings.flat_map(edges).map(step).sum();
                 Some(Measures { area: area.doubled_area() as f64 / 2.0 * pixel, perimeter: length * scale })
             }
-            Units::Degrees { scale, ellipsoid } => {
+            Units::Degrees { ellipsoid, .. } | Units::Mercator { ellipsoid, .. } => {
                 let geodesic = ellipsoid.geodesic();
                 let (mut sum, mut perimeter) = (0.0, 0.0);
                 for ring in rings {
                     let mut measured = PolygonArea::new(&geodesic, Winding::CounterClockwise);
                     for (from, to) in edges(ring) {
                         let (a, b) = (self.world(from), self.world(to));
-                        let span = (b.x - a.x).abs() * scale;
+                        let span = (self.degrees(b).longitude - self.degrees(a).longitude).abs();
                         let pieces = (span / LONGEST_EDGE).ceil().clamp(1.0, 360.0) as u32;
                         for piece in 0..pieces {
                             let share = f64::from(piece) / f64::from(pieces);
                             let (x, y) = (a.x + share * (b.x - a.x), a.y + share * (b.y - a.y));
-                            measured.add_point(latitude(y * scale), x * scale);
+                            let at = self.degrees(WorldPoint { x, y });
+                            measured.add_point(at.latitude, at.longitude);
                         }
                     }
                     let (length, inside, _) = measured.compute(true);
@@ -189,11 +209,48 @@ impl Placement {
         self.transform.apply(f64::from(corner.x), f64::from(corner.y))
     }
 
+    /// Longitude and latitude of coordinates that are made of them.
+    fn degrees(&self, WorldPoint { x, y }: WorldPoint) -> Degrees {
+        match self.units {
+            Units::Mercator { scale, eccentricity, ellipsoid } => {
+                let radius = ellipsoid.semi_major;
+                let latitude = mercator_latitude(y * scale / radius, eccentricity).to_degrees();
+                Degrees { latitude, longitude: (x * scale / radius).to_degrees() }
+            }
+            Units::Degrees { scale, .. } | Units::Meters(scale) => {
+                Degrees { latitude: latitude(y * scale), longitude: x * scale }
+            }
+            Units::Unknown => Degrees { latitude: latitude(y), longitude: x },
+        }
+    }
+
     /// Whether left and right are not where they are on a map whose rows run southward.
     fn is_mirrored(&self) -> bool {
         let t = self.transform;
         t.pixel_x * t.pixel_y - t.row_x * t.column_y > 0.0
     }
+}
+
+/// A place on an ellipsoid.
+#[derive(Debug, Clone, Copy)]
+struct Degrees {
+    latitude: f64,
+    longitude: f64,
+}
+
+/// The latitude in radians of a height in radii (Snyder 1987, USGS Professional Paper 1395, equations 7-9 and 7-10).
+fn mercator_latitude(height: f64, eccentricity: f64) -> f64 {
+    let t = (-height).exp();
+    let mut latitude = FRAC_PI_2 - 2.0 * t.atan();
+    if eccentricity > 0.0 {
+        // Each round brings two digits and more.
+        for _ in 0..8 {
+            let sine = eccentricity * latitude.sin();
+            let factor = ((1.0 - sine) / (1.0 + sine)).powf(eccentricity / 2.0);
+            latitude = FRAC_PI_2 - 2.0 * (t * factor).atan();
+        }
+    }
+    latitude
 }
 
 /// Where a pixel's middle is on a pole, its edge lies beyond.
@@ -208,7 +265,8 @@ fn head(kind: u32, count: usize, bytes: &mut Vec<u8>) {
 }
 
 fn edges(ring: &Ring) -> impl Iterator<Item = (Corner, Corner)> + '_ {
-    ring.iter().copied().zip(ring.iter().copied().cycle().skip(1))
+    let closing = ring.last().copied().zip(ring.first().copied());
+    ring.windows(2).map(|pair| (pair[0], pair[1])).chain(closing)
 }
 
 #[cfg(test)]
@@ -322,5 +380,33 @@ mod tests {
         let multi = placement.wkb(ring, Shape::MultiPolygon);
         assert_eq!(multi[..9], [1, 6, 0, 0, 0, 1, 0, 0, 0]);
         assert_eq!(multi[9..], wkb);
+    }
+
+    #[test]
+    fn mercator_is_measured_on_the_ellipsoid() {
+        let ellipsoid = Ellipsoid { semi_major: 6_378_137.0, semi_minor: 6_356_752.314_245 };
+        // EPSG:3857 and EPSG:3395 of 8 to 8.01 degrees east and 50 to 50.01 degrees north, by PROJ 9.1.
+        let left = 890_555.926_346;
+        let width = 1_113.194_907_9;
+        for (eccentricity, bottom, top) in [
+            (0.0, 6_446_275.841_017, 6_448_007.845_003),
+            (0.081_819_190_842_6, 6_413_524.594_164, 6_415_251.789_605),
+        ] {
+            let height: f64 = top - bottom;
+            let terms = [left, width / 4.0, 0.0, top, 0.0, -height / 3.0];
+            let placement = placed(terms, Units::Mercator { scale: 1.0, eccentricity, ellipsoid });
+            let measured: f64 =
+                areas().iter().map(|area| placement.measures(area).expect("known").area).sum();
+            let degrees = Units::Degrees { scale: 1.0, ellipsoid };
+            let terms = [8.0, 0.01 / 4.0, 0.0, 50.01, 0.0, -0.01 / 3.0];
+            let expected: f64 =
+                areas().iter().map(|area| placed(terms, degrees).measures(area).expect("known").area).sum();
+            assert!((measured / expected - 1.0).abs() < 1e-8, "{measured} {expected}");
+            let ground = placement.ground(Size { width: 4, height: 3 }).expect("known");
+            assert!(
+                (ground.length(4.0, 0.0, 1) - 717.0).abs() < 0.5
+                    && (ground.length(0.0, 3.0, 1) - 1112.4).abs() < 0.5
+            );
+        }
     }
 }

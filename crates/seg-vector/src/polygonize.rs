@@ -1,7 +1,7 @@
 use crate::generalize::Recode;
 use crate::join::{Joiner, Place};
 use crate::pipeline::{in_order, reopened};
-use crate::simplify::Simplifier;
+use crate::simplify::{Simplifier, Stop};
 use crate::trace::{Band, BandTrace, Vertices, bands};
 use crate::{Area, ClassSource, Error, Simplify};
 use crossbeam_channel::bounded;
@@ -71,7 +71,8 @@ pub fn polygonize<T: Send>(
     finish: impl Fn(Area) -> T + Sync,
     mut write: impl FnMut(T) -> Result<(), Box<dyn StdError + Send + Sync>>,
 ) -> Result<(), Error> {
-    let height = source.size().height;
+    let size = source.size();
+    let height = size.height;
     let rows = recode.map_or(work.band_rows, Recode::band_rows);
     let bands: Vec<_> = bands(height, rows).collect();
     let vertices = if settings.simplify.is_some() { Vertices::Keep } else { Vertices::Skip };
@@ -84,7 +85,10 @@ pub fn polygonize<T: Send>(
         }
         Ok(BandTrace::of(&band, height, confidence.as_ref(), vertices))
     };
-    let mut joiner = Joiner::new(settings.connectedness, settings.simplify.clone().map(Simplifier::new));
+    let mut joiner = Joiner::new(
+        settings.connectedness,
+        settings.simplify.clone().map(|simplify| Simplifier::new(simplify, size)),
+    );
     let sources = reopened(source, work.workers)?;
     let (give, take) = bounded::<Vec<T>>(WAITING);
     // The writer stays on the caller's thread, since what it writes to may not leave it.
@@ -93,7 +97,10 @@ pub fn polygonize<T: Send>(
         let joined = scope.spawn(move || {
             in_order(sources, bands, ("trace", observer), trace, |index, trace| {
                 let place = if index + 1 == bands.len() { Place::Last } else { Place::Inside };
-                let areas = joiner.step(trace, place, finish);
+                let areas = joiner.step(trace, place, Stop(observer), finish);
+                if observer.cancelled() {
+                    return Err(Error::Cancelled);
+                }
                 // A writer that has failed listens no more, and says why itself.
                 give.send(areas).map_err(|_| Error::Cancelled)
             })

@@ -1,3 +1,4 @@
+use crate::Sureness;
 use ndarray::Array2;
 use seg_grid::{IoError, Size};
 use std::ops::Range;
@@ -16,12 +17,11 @@ pub trait ClassSource: Send {
     /// If they cannot be read.
     fn classes(&mut self, rows: Range<usize>) -> Result<Array2<u8>, IoError>;
 
-    /// How sure the network was of each pixel of some rows, 0 to 254, and [`NO_CLASS`] where that is unknown; (H, W),
-    /// or `None` where nothing at all is known.
+    /// How sure the network was of each pixel of some rows, (H, W), or `None` where nothing at all is known.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<u8>>, IoError> {
+    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<Sureness>>, IoError> {
         let _ = rows;
         Ok(None)
     }
@@ -39,7 +39,7 @@ pub struct ClassArray {
     /// (H, W).
     pub classes: Array2<u8>,
     /// (H, W), if known.
-    pub confidence: Option<Array2<u8>>,
+    pub confidence: Option<Array2<Sureness>>,
 }
 
 impl ClassSource for ClassArray {
@@ -52,7 +52,7 @@ impl ClassSource for ClassArray {
         Ok(self.classes.slice(ndarray::s![rows, ..]).to_owned())
     }
 
-    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<u8>>, IoError> {
+    fn confidence(&mut self, rows: Range<usize>) -> Result<Option<Array2<Sureness>>, IoError> {
         Ok(self.confidence.as_ref().map(|confidence| confidence.slice(ndarray::s![rows, ..]).to_owned()))
     }
 

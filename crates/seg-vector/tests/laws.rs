@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use seg_grid::Silent;
 use seg_vector::{
     Area, ClassArray, Connectedness, Corner, Error, Generalize, Ground, Method, NO_CLASS, Outer, Polygon,
-    PolygonizeSettings, Recode, Ring, Simplify, Work, generalize, polygonize,
+    PolygonizeSettings, Recode, Ring, Simplify, Sureness, Work, generalize, polygonize,
 };
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,10 @@ fn recoded(
     settings: &PolygonizeSettings,
     band_rows: usize,
 ) -> Vec<Area> {
-    let source = ClassArray { classes: classes.clone(), confidence: Some(classes.mapv(|class| class / 2)) };
+    let source = ClassArray {
+        classes: classes.clone(),
+        confidence: Some(classes.mapv(|class| Sureness::of_byte(class / 2))),
+    };
     let mut areas = Vec::new();
     polygonize(
         &source,
@@ -161,7 +164,7 @@ fn assert_traced(classes: &Array2<u8>, connectedness: Connectedness) {
     for area in &areas {
         assert_eq!(area.doubled_area(), 2 * i128::from(area.pixels), "{area:?}");
         let sure = area.confidence.expect("known").mean;
-        assert!((sure - f64::from(area.class / 2)).abs() < 1e-12);
+        assert!((sure - f64::from(area.class / 2) / 254.0).abs() < 1e-12);
     }
     assert_covers(&areas, classes);
     assert_valid(&areas);
@@ -406,7 +409,7 @@ fn too_many_areas_are_refused() {
     let classes = Array2::from_shape_fn((6, 6), |(y, x)| ((y + x) % 2) as u8);
     let source = ClassArray { classes, confidence: None };
     let error = generalize(&source, &settings, work(2), &Silent).expect_err("36 areas");
-    assert!(matches!(error, Error::TooManyAreas { most: 30 }), "{error}");
+    assert!(matches!(error, Error::TooManyAreas { most: 30, .. }), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::tell_plan;
 use crate::commands::vectorize::check_outputs;
 use crate::context::{Context, ResultFormat};
+use crate::polygons::plain_stages;
 use crate::progress::Stage;
 use crate::segment::{self, Job, conflicts, report};
 use crate::value::DeviceArg;
@@ -21,7 +22,7 @@ pub(super) fn check(job: &Job, context: &Context) -> anyhow::Result<()> {
 /// What is done one after another.
 pub(super) fn stages(job: &Job) -> Vec<Stage> {
     let mut stages = vec![Stage { name: "infer", weight: 95.0 }, Stage { name: "assemble", weight: 5.0 }];
-    stages.extend(job.outputs.vector.as_ref().map(|_| Stage { name: "trace", weight: 5.0 }));
+    stages.extend(job.outputs.vector.iter().flat_map(|vector| plain_stages(vector, 5.0)));
     stages
 }
 

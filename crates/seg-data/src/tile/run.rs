@@ -13,6 +13,7 @@ use crate::tile::survey::survey;
 use crate::{Error, Split};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
+use seg_gdal::files_behind;
 use seg_grid::{Observer, Progress};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -73,8 +74,10 @@ fn check_outside(out: &Path, inputs: &[Input]) -> Result<(), Error> {
         std::iter::once(input.image.clone()).chain(label)
     };
     for name in inputs.iter().flat_map(names) {
-        // Names that are no files are GDAL's business.
-        if Path::new(&name).canonicalize().is_ok_and(|path| path.starts_with(&folder)) {
+        let mut files = files_behind(&name);
+        // Some formats are folders.
+        files.push(name.clone().into());
+        if files.iter().any(|file| file.canonicalize().is_ok_and(|path| path.starts_with(&folder))) {
             return Err(Error::InputInside { name, out: out.to_path_buf() });
         }
     }

@@ -17,6 +17,11 @@ pub(crate) enum Field {
     Doubt,
 }
 
+/// Characters that fields of a Shapefile have.
+const DBF_REAL: i32 = 20;
+const DBF_TEXT: usize = 80;
+const DBF_LONGEST_TEXT: usize = 254;
+
 /// What is told about a polygon.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolygonRow<'a> {
@@ -91,18 +96,36 @@ impl Field {
         }
     }
 
-    /// Adds it to a layer.
-    pub(crate) fn add_to(self, layer: &Layer<'_>, format: VectorFormat) -> Result<(), GdalMessage> {
-        let kind = match self {
+    const fn kind(self) -> OGRFieldType::Type {
+        match self {
             Self::ClassId | Self::TouchesEdge => OGRFieldType::OFTInteger,
             Self::ClassName => OGRFieldType::OFTString,
             Self::Pixels | Self::Rank => OGRFieldType::OFTInteger64,
             _ => OGRFieldType::OFTReal,
-        };
+        }
+    }
+
+    /// The characters that it takes in a record of a Shapefile: GDAL's defaults, with longer text where a class has
+    /// such a name.
+    pub(crate) fn dbf_width(self, spec: &PolygonSpec<'_>) -> u64 {
+        match self.kind() {
+            OGRFieldType::OFTInteger => 9,
+            OGRFieldType::OFTInteger64 => 18,
+            OGRFieldType::OFTString => {
+                let longest = spec.classes.iter().map(|class| class.name.len()).max().unwrap_or(0);
+                longest.clamp(DBF_TEXT, DBF_LONGEST_TEXT) as u64
+            }
+            _ => DBF_REAL as u64,
+        }
+    }
+
+    /// Adds it to a layer.
+    pub(crate) fn add_to(self, layer: &Layer<'_>, format: VectorFormat) -> Result<(), GdalMessage> {
+        let kind = self.kind();
         let field = FieldDefn::new(self.name(format), kind)?;
         if format == VectorFormat::Shapefile && kind == OGRFieldType::OFTReal {
             // Text of a fixed width; the default would round square meters of large areas away.
-            field.set_width(20);
+            field.set_width(DBF_REAL);
             field.set_precision(4);
         }
         Ok(field.add_to_layer(layer)?)

@@ -4,11 +4,13 @@ mod fields;
 mod format;
 mod names;
 mod options;
+mod shapefile;
 mod staged;
 mod style;
 
 pub use fields::{PolygonRow, ReviewRank};
 pub use format::VectorFormat;
+pub use shapefile::ShapefileSize;
 pub use staged::WrittenPolygons;
 
 use crate::messages::watched;
@@ -126,7 +128,8 @@ pub fn write_polygons<E: From<Error>>(
     ]);
     let failed = |source: GdalMessage| Error::WritePolygons { path: path.to_path_buf(), source };
     let mut dataset = create(&file, spec).map_err(failed)?;
-    create_layers(&mut dataset, &names, spec).map_err(failed)?;
+    let options = options::layer_options(path, spec);
+    create_layers(&mut dataset, &names, spec, &options).map_err(failed)?;
     let fill = |dataset: &Dataset| -> Result<(Vec<u64>, Vec<bool>), E> {
         let mut sink = PolygonSink::new(dataset, &names, spec, path).map_err(failed)?;
         fill(&mut sink)?;
@@ -179,10 +182,14 @@ fn create(file: &Path, spec: &PolygonSpec<'_>) -> Result<Dataset, GdalMessage> {
 }
 
 /// Makes the layers with their attributes.
-fn create_layers(dataset: &mut Dataset, names: &[String], spec: &PolygonSpec<'_>) -> Result<(), GdalMessage> {
+fn create_layers(
+    dataset: &mut Dataset,
+    names: &[String],
+    spec: &PolygonSpec<'_>,
+    options: &[String],
+) -> Result<(), GdalMessage> {
     let srs =
         spec.crs.map(|crs| crs.to_spatial_ref().map_err(|e| GdalMessage::new(e.to_string()))).transpose()?;
-    let options = options::layer_options(spec);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let ty = match spec.geometry {
         PolygonKind::Polygon => OGRwkbGeometryType::wkbPolygon,

@@ -1,4 +1,6 @@
 use super::{PolygonSpec, VectorFormat};
+use gdal::{DriverManager, Metadata as _};
+use std::path::Path;
 
 /// The column that polygons are in, unless the user names another.
 const GEOMETRY_COLUMN: &str = "geom";
@@ -7,10 +9,32 @@ const LEAST_DIGITS: f64 = 7.0;
 /// More than these a floating-point number of degrees does not have.
 const MOST_DIGITS: f64 = 14.0;
 
-/// GDAL's layer creation options.
-pub(super) fn layer_options(spec: &PolygonSpec<'_>) -> Vec<String> {
+/// Where GDAL lists the layer creation options of a driver.
+const LIST: &str = "DS_LAYER_CREATIONOPTIONLIST";
+
+/// GDAL's layer creation options; those of the user's that the format does not have are left out and told.
+pub(super) fn layer_options(path: &Path, spec: &PolygonSpec<'_>) -> Vec<String> {
     // The first of a key counts, so the user's come first.
     let mut options = spec.layer_options.to_vec();
+    let driver = spec.format.driver();
+    let list =
+        DriverManager::get_driver_by_name(driver).ok().and_then(|driver| driver.metadata_item(LIST, ""));
+    if let Some(list) = list.map(|list| list.to_lowercase()) {
+        options.retain(|option| {
+            let key = option.split('=').next().unwrap_or_default();
+            let is_known = ['\'', '"']
+                .iter()
+                .any(|quote| list.contains(&format!("{quote}{}{quote}", key.to_lowercase())));
+            if !is_known {
+                // GDAL's own words name the file by its name while it is made.
+                tracing::warn!(
+                    "{}: {driver} has no layer creation option {key}, it is left out",
+                    path.display()
+                );
+            }
+            is_known
+        });
+    }
     match spec.format {
         VectorFormat::GeoPackage => options.push(format!("GEOMETRY_NAME={GEOMETRY_COLUMN}")),
         VectorFormat::GeoJson if spec.crs.is_some() => {

@@ -2,8 +2,12 @@ use crate::polygons::open_vectors;
 use crate::written::sync;
 use crate::{Error, GdalMessage};
 use gdal::vector::LayerAccess as _;
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+/// The file in the folder that the run that makes it has locked.
+const LOCK: &str = ".lock";
 
 /// Endings of files that an earlier file of the name may have beside it and that would be taken for the new one's:
 /// indices of Shapefiles and the CRS of one, where the new one has none, and journals of GeoPackage files.
@@ -17,6 +21,8 @@ const BESIDE: [(&str, &[&str]); 2] = [
 pub(super) struct Staged {
     folder: PathBuf,
     target: PathBuf,
+    /// Unlocked when the folder is gone.
+    _lock: File,
 }
 
 /// A file of polygons that is whole, still in its temporary place.
@@ -28,17 +34,34 @@ pub struct WrittenPolygons {
 }
 
 impl Staged {
-    /// Makes the folder; what a run that was killed left there is gone.
+    /// Makes the folder and locks it; what a run that was killed left there is gone.
     pub(super) fn create(target: &Path) -> Result<Self, Error> {
         let mut name = std::ffi::OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
         name.push(".part");
         let folder = target.with_file_name(name);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(file("remove", &folder))?;
+        fs::create_dir_all(&folder).map_err(file("create the folder", &folder))?;
+        let path = folder.join(LOCK);
+        // Not emptied: it may be another run's.
+        let options = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = options.map_err(file("write", &path))?;
+        let busy = || Error::PolygonsBusy { path: target.to_path_buf() };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(busy()),
+            // Some file systems have no locks, and then nobody has one.
+            Err(TryLockError::Error(error)) => tracing::debug!(%error, "{} is not locked", path.display()),
         }
-        fs::create_dir(&folder).map_err(file("create the folder", &folder))?;
-        Ok(Self { folder, target: target.to_path_buf() })
+        // A run that was just ending has removed the file that is locked now.
+        let (locked, there) = (lock.metadata(), fs::metadata(&path));
+        if !matches!((locked, there), (Ok(locked), Ok(there)) if locked.ino() == there.ino()) {
+            return Err(busy());
+        }
+        for stale in entries(&folder)? {
+            let removed = if stale.is_dir() { fs::remove_dir_all(&stale) } else { fs::remove_file(&stale) };
+            removed.map_err(file("remove", &stale))?;
+        }
+        Ok(Self { folder, target: target.to_path_buf(), _lock: lock })
     }
 
     /// The file to write.
@@ -91,12 +114,8 @@ impl WrittenPolygons {
     /// # Errors
     /// If a file cannot be stored or renamed.
     pub fn publish(self) -> Result<(), Error> {
-        let Staged { folder, target } = &self.staged;
-        let mut found = Vec::new();
-        for entry in fs::read_dir(folder).map_err(file("search the folder", folder))? {
-            let entry = entry.map_err(file("search the folder", folder))?;
-            found.push(entry.path());
-        }
+        let Staged { folder, target, .. } = &self.staged;
+        let mut found = entries(folder)?;
         for path in &found {
             sync(path)?;
         }
@@ -119,8 +138,7 @@ impl WrittenPolygons {
 
     /// All its files, each in its temporary place and with its final name.
     pub fn files(&self) -> Vec<(PathBuf, PathBuf)> {
-        let entries = fs::read_dir(&self.staged.folder).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| entry.path());
+        let paths = entries(&self.staged.folder).unwrap_or_default().into_iter();
         let mut files: Vec<_> = paths.map(|path| (path.clone(), self.staged.final_name(&path))).collect();
         files.sort_unstable();
         files
@@ -134,7 +152,45 @@ impl Drop for Staged {
     }
 }
 
+/// What is in the folder but for its lock.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(file("search the folder", folder))? {
+        let entry = entry.map_err(file("search the folder", folder))?;
+        if entry.file_name() != LOCK {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
 fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_path_buf();
     move |source| Error::File { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_leaves_the_first_alone_and_clears_what_a_killed_one_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("p.gpkg");
+        let part = folder.path().join(".p.gpkg.part");
+        fs::create_dir_all(part.join("left")).expect("made");
+        fs::write(part.join("p.gpkg"), "half").expect("written");
+        let first = Staged::create(&target).expect("a killed run holds no lock");
+        assert!(entries(&part).expect("a folder").is_empty());
+        fs::write(first.file(), "whole").expect("written");
+        let second = Staged::create(&target).map(drop);
+        let error = second.expect_err("the first is still at it");
+        assert!(matches!(&error, Error::PolygonsBusy { path } if *path == target), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("wait")), "{error}");
+        Staged::create(&folder.path().join("q.gpkg")).expect("another file is nobody's");
+        first.written(1).publish().expect("renamed");
+        assert_eq!(fs::read_to_string(&target).expect("there"), "whole");
+        assert!(!part.exists());
+        Staged::create(&target).expect("the first has ended");
+    }
 }

@@ -3,7 +3,7 @@ use super::neighbors::Neighbors;
 use super::weights::Weights;
 use crate::Connectedness;
 use crate::disjoint::DisjointSets;
-use crate::trace::{Band, Components, Contact, PartRun, contacts};
+use crate::trace::{Band, Changes, Components, Contact, PartRun, contacts};
 use std::collections::HashMap;
 
 /// What one band knows of areas and their common borders.
@@ -26,7 +26,7 @@ struct PartNode {
 
 impl BandGraph {
     pub(crate) fn of(band: &Band, height: usize, connectedness: Connectedness, weights: &Weights) -> Self {
-        let components = Components::of(band, height, None);
+        let components = Components::of(band, &Changes::of(band), height, None);
         let start = components.start;
         let mut parts: Vec<_> = components
             .parts

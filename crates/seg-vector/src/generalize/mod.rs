@@ -29,7 +29,8 @@ pub struct Generalize {
     pub fill_holes: Option<f64>,
     /// What a pixel measures.
     pub ground: Ground,
-    /// How many areas memory has room for, at [`BYTES_PER_AREA`] each.
+    /// How many areas memory has room for, at [`BYTES_PER_AREA`] each; one that reaches over several bands counts in
+    /// each.
     pub most_areas: usize,
 }
 
@@ -78,7 +79,7 @@ pub fn generalize(
     in_order(reopened(source, work.workers)?, &bands, ("look", observer), look, |_, band| {
         builder.add(band);
         if builder.parts() > settings.most_areas {
-            return Err(Error::TooManyAreas { most: settings.most_areas });
+            return Err(Error::TooManyAreas { most: settings.most_areas, band_rows: work.band_rows });
         }
         Ok(())
     })?;

@@ -1,6 +1,6 @@
 use super::build::Ledger;
 use super::graph::Graph;
-use crate::trace::{Band, Components, Run};
+use crate::trace::{Band, Changes, Components, Run};
 
 /// Which pixels of a raster get another class.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Recode {
     pub(crate) fn apply(&self, band: &mut Band, height: usize) {
         let Some(recode) = self.bands.get(band.rows.start / self.band_rows) else { return };
         if !recode.classes.is_empty() {
-            let components = Components::of(band, height, None);
+            let components = Components::of(band, &Changes::of(band), height, None);
             for row in 0..components.rows() {
                 for each in components.row(row) {
                     let class = recode.classes[each.part as usize];

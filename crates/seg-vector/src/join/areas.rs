@@ -1,8 +1,8 @@
 use super::border::{Border, Use, Way};
 use super::chains::Chains;
 use super::rings;
-use crate::simplify::{Least, Simplifier, Twin};
-use crate::trace::{BandTrace, Contact, Part, PartRun, Side, contacts};
+use crate::simplify::{Least, Scratch, Simplifier, Stop, Twin};
+use crate::trace::{BandTrace, Contact, CornerBits, Part, PartRun, Side, contacts};
 use crate::{Area, Connectedness, Corner};
 use rayon::prelude::*;
 use slab::Slab;
@@ -23,6 +23,8 @@ pub(crate) struct Joiner {
     bottom: Vec<PartRun>,
     /// Parts that reach the last row.
     open: Vec<u32>,
+    /// Areas that were found to be whole in the last step, whose borders are all simplified.
+    whole: Vec<Whole>,
     step: u32,
     given: u64,
 }
@@ -57,7 +59,9 @@ struct Known {
 }
 
 /// An area that is whole.
+#[derive(Debug)]
 struct Whole {
+    id: u64,
     first: (u32, u32),
     last_row: u32,
     group: u32,
@@ -75,16 +79,19 @@ impl Joiner {
             simplifier,
             bottom: Vec::new(),
             open: Vec::new(),
+            whole: Vec::new(),
             step: 0,
             given: 0,
         }
     }
 
-    /// Takes the next band, `is_last` or not, and gives back what became of the areas that are whole now.
+    /// Takes the next band, the last one or not, and gives back what became of the areas that were whole before it, or
+    /// are with the last one; if it was stopped, they are not what they should be.
     pub(crate) fn step<T: Send>(
         &mut self,
         mut trace: BandTrace,
         place: Place,
+        stop: Stop<'_>,
         finish: &(impl Fn(Area) -> T + Sync),
     ) -> Vec<T> {
         self.step += 1;
@@ -105,19 +112,33 @@ impl Joiner {
         }
         let fragments = std::mem::take(&mut trace.fragments);
         let above = std::mem::take(&mut self.bottom);
-        let whole = self.chains.step(fragments, &trace, |side| match side {
+        let whole = self.chains.step(&fragments, &trace, |side| match side {
             Side::None => None,
             Side::Part(part) => Some(ids[part as usize]),
             Side::Above(run) => Some(above[run as usize].part),
         });
-        self.add_borders(whole, trace.vertices.take());
+        let added = self.add_borders(whole, trace.vertices.take());
         let last = trace.components.rows() - 1;
         self.bottom = match place {
             Place::Last => Vec::new(),
             Place::Inside => localized(trace.components.row(last), &ids),
         };
         let complete = self.complete(&ids);
-        self.give(complete, finish)
+        let next = self.whole(complete);
+        let now = std::mem::replace(&mut self.whole, next);
+        // Borders are simplified while areas that need none of them are finished, so that no thread waits twice.
+        let (simplified, mut given) =
+            rayon::join(|| self.simplified(&added, stop), || self.finished(&now, finish));
+        for (id, corners) in simplified {
+            self.borders[id as usize].border.corners = corners;
+        }
+        self.free(now);
+        if place == Place::Last {
+            let last = std::mem::take(&mut self.whole);
+            given.extend(self.finished(&last, finish));
+            self.free(last);
+        }
+        given
     }
 
     /// Adds the band's parts.
@@ -218,9 +239,9 @@ impl Joiner {
     }
 
     /// Keeps borders until the areas on both sides are given away.
-    fn add_borders(&mut self, mut borders: Vec<Border>, vertices: Option<Vec<Vec<u64>>>) {
+    fn add_borders(&mut self, mut borders: Vec<Border>, vertices: Option<CornerBits>) -> Vec<u32> {
         if let (Some(simplifier), Some(vertices)) = (&mut self.simplifier, vertices) {
-            simplifier.add_rows(vertices);
+            simplifier.add_rows(&vertices);
         }
         for border in &mut borders {
             border.sides = border.sides.map(|side| side.map(|id| self.find(id)));
@@ -239,24 +260,21 @@ impl Joiner {
                 }
             }
         }
-        self.simplify(&added);
+        added
     }
 
-    /// Simplifies new borders, each for both its areas.
-    fn simplify(&mut self, added: &[u32]) {
-        let Some(simplifier) = self.simplifier.take() else { return };
-        let simplified: Vec<_> = added
+    /// Simplifies new borders, each for both its areas, and gives the corners of those that lost some.
+    fn simplified(&self, added: &[u32], stop: Stop<'_>) -> Vec<(u32, Vec<Corner>)> {
+        let Some(simplifier) = &self.simplifier else { return Vec::new() };
+        added
             .par_iter()
-            .filter_map(|&id| {
+            .map_init(Scratch::default, |scratch, &id| {
                 let border = &self.borders[id as usize].border;
                 let least = Least::of(border, self.twin(id));
-                Some((id, simplifier.simplify(border, least)?))
+                Some((id, simplifier.simplify(border, least, scratch, stop)?))
             })
-            .collect();
-        for (id, corners) in simplified {
-            self.borders[id as usize].border.corners = corners;
-        }
-        self.simplifier = Some(simplifier);
+            .flatten_iter()
+            .collect()
     }
 
     /// Whether another border with the same ends closes an area with this one, and comes before it; were both made
@@ -299,8 +317,8 @@ impl Joiner {
         complete
     }
 
-    /// Turns complete parts into areas, as far as all parts of the area are complete.
-    fn give<T: Send>(&mut self, complete: Vec<u32>, finish: &(impl Fn(Area) -> T + Sync)) -> Vec<T> {
+    /// The areas of complete parts, as far as all parts of the area are complete.
+    fn whole(&mut self, complete: Vec<u32>) -> Vec<Whole> {
         let mut whole = Vec::new();
         for part in complete {
             let group = self.parts[part as usize].group;
@@ -311,21 +329,22 @@ impl Joiner {
                     self.groups[group as usize].parts.iter().map(|part| &self.parts[*part as usize].part);
                 let first = parts.clone().map(|part| part.first).min().unwrap_or_default();
                 let last_row = parts.map(|part| part.last_row).max().unwrap_or_default();
-                whole.push(Whole { first, last_row, group });
+                whole.push(Whole { id: 0, first, last_row, group });
             }
         }
         whole.sort_unstable_by_key(|area| (area.last_row, area.first));
-        let start = self.given + 1;
-        self.given += whole.len() as u64;
-        let area = |(index, area)| finish(self.area(area, start + index as u64));
-        let given = whole.par_iter().enumerate().map(area).collect();
-        for area in whole {
-            self.free(area.group);
+        for area in &mut whole {
+            self.given += 1;
+            area.id = self.given;
         }
-        given
+        whole
     }
 
-    fn area(&self, area: &Whole, id: u64) -> Area {
+    fn finished<T: Send>(&self, whole: &[Whole], finish: &(impl Fn(Area) -> T + Sync)) -> Vec<T> {
+        whole.par_iter().map(|area| finish(self.area(area))).collect()
+    }
+
+    fn area(&self, area: &Whole) -> Area {
         let mut members: Vec<&PartState> =
             self.groups[area.group as usize].parts.iter().map(|part| &self.parts[*part as usize]).collect();
         members.sort_unstable_by_key(|state| state.part.first);
@@ -337,7 +356,7 @@ impl Joiner {
         }
         let border = |id: u32| self.borders.get(id as usize).map(|known| &known.border);
         Area {
-            id,
+            id: area.id,
             class: members.first().map_or(crate::NO_CLASS, |state| state.part.class),
             polygons: members.iter().map(|state| rings::polygon(&state.uses, border)).collect(),
             pixels: members.iter().map(|state| state.part.pixels).sum(),
@@ -346,9 +365,9 @@ impl Joiner {
         }
     }
 
-    /// Forgets an area, and the borders that no other area wants.
-    fn free(&mut self, group: u32) {
-        for part in self.groups.remove(group as usize).parts {
+    /// Forgets areas, and the borders that no other area wants.
+    fn free(&mut self, whole: Vec<Whole>) {
+        for part in whole.into_iter().flat_map(|area| self.groups.remove(area.group as usize).parts) {
             let state = self.parts.remove(part as usize);
             for each in state.uses {
                 let known = &mut self.borders[each.border as usize];

@@ -1,6 +1,6 @@
 use super::border::Border;
 use crate::Corner;
-use crate::trace::{BandTrace, End, Fragment};
+use crate::trace::{BandTrace, End, Fragments};
 use std::collections::VecDeque;
 
 /// Borders that bands have cut, put together again.
@@ -43,7 +43,7 @@ impl Chains {
     /// Takes the pieces of the next band and gives back the borders that are whole with it.
     pub(crate) fn step(
         &mut self,
-        fragments: Vec<Fragment>,
+        fragments: &Fragments,
         trace: &BandTrace,
         side: impl Fn(crate::trace::Side) -> Option<u32>,
     ) -> Vec<Border> {
@@ -58,11 +58,11 @@ impl Chains {
             let ends = open.iter().flat_map(|open| open.ends).enumerate();
             starts.extend(ends.filter(|(_, end)| *end == End::Node).map(|(end, _)| Link { chain, end }));
         }
-        for fragment in fragments {
+        for (fragment, corners) in fragments.iter() {
             let sides = [side(fragment.left), side(fragment.right)];
             match fragment.ends {
-                [End::Ring, _] | [_, End::Ring] => whole.push(Border::new(fragment.corners, true, sides)),
-                [End::Node, End::Node] => whole.push(Border::new(fragment.corners, false, sides)),
+                [End::Ring, _] | [_, End::Ring] => whole.push(Border::new(corners.to_vec(), true, sides)),
+                [End::Node, End::Node] => whole.push(Border::new(corners.to_vec(), false, sides)),
                 ends => {
                     let chain = chains.len();
                     for (end, kind) in ends.into_iter().enumerate() {
@@ -72,7 +72,7 @@ impl Chains {
                             _ => starts.push(link),
                         }
                     }
-                    let piece = Piece { corners: fragment.corners, is_backward: false };
+                    let piece = Piece { corners: corners.to_vec(), is_backward: false };
                     chains.push(Some(Chain { pieces: VecDeque::from([piece]), ends, sides }));
                 }
             }

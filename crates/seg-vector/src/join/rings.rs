@@ -12,7 +12,9 @@ pub(crate) fn polygon<'a>(uses: &[Use], border: impl Fn(u32) -> Option<&'a Borde
     for each in uses {
         let Some(border) = border(each.border) else { continue };
         if border.is_ring {
-            rings.push(walked(&border.corners, each.way).collect());
+            let mut ring = Vec::with_capacity(border.corners.len());
+            walk(&border.corners, each.way, &mut ring);
+            rings.push(ring);
         } else if let Some(arc) = Arc::new(border, each.way) {
             arcs.push(arc);
         }
@@ -24,8 +26,9 @@ pub(crate) fn polygon<'a>(uses: &[Use], border: impl Fn(u32) -> Option<&'a Borde
         let mut at = first;
         while !std::mem::replace(&mut is_used[at], true) {
             let arc = &arcs[at];
-            let corners = walked(&arc.border.corners, arc.way);
-            ring.extend(corners.take(arc.border.corners.len() - 1));
+            walk(&arc.border.corners, arc.way, &mut ring);
+            // The next one begins where this one ends.
+            ring.pop();
             at = next(&arcs, arc).unwrap_or(first);
         }
         if !ring.is_empty() {
@@ -74,9 +77,9 @@ fn next(arcs: &[Arc<'_>], arc: &Arc<'_>) -> Option<usize> {
     }
 }
 
-fn walked(corners: &[Corner], way: Way) -> Box<dyn Iterator<Item = Corner> + '_> {
+fn walk(corners: &[Corner], way: Way, ring: &mut Vec<Corner>) {
     match way {
-        Way::Forward => Box::new(corners.iter().copied()),
-        Way::Backward => Box::new(corners.iter().rev().copied()),
+        Way::Forward => ring.extend_from_slice(corners),
+        Way::Backward => ring.extend(corners.iter().rev()),
     }
 }

@@ -39,37 +39,70 @@ impl Least {
     }
 }
 
+/// So many corners that are gone are searched one by one before all of the line are.
+const FEW: usize = 24;
+
+/// What is known of the corners of a line, kept from one line to the next.
+#[derive(Debug, Default)]
+pub(crate) struct LineScratch {
+    /// The neighbors that are left of each corner, before and after it.
+    neighbors: Vec<[u32; 2]>,
+    is_left: Vec<bool>,
+    /// Indices in the order of the corners, and the place of each in that order.
+    order: Vec<u32>,
+    ranks: Vec<u32>,
+}
+
 /// A border whose corners are taken out one by one.
 pub(crate) struct Line<'a> {
     pub corners: &'a [Corner],
     pub is_ring: bool,
-    before: Vec<u32>,
-    after: Vec<u32>,
-    is_left: Vec<bool>,
     left: usize,
     least: Least,
     obstacles: &'a Obstacles,
-    /// Indices in the order of the corners.
-    order: Vec<u32>,
+    scratch: &'a mut LineScratch,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn new(border: &'a Border, least: Least, obstacles: &'a Obstacles) -> Self {
+    pub(crate) fn new(
+        border: &'a Border,
+        least: Least,
+        obstacles: &'a Obstacles,
+        scratch: &'a mut LineScratch,
+    ) -> Self {
         let corners = &border.corners[..];
         let count = corners.len() as u32;
-        let mut order: Vec<u32> = (0..count).collect();
-        order.sort_unstable_by_key(|&index| corners[index as usize]);
-        Self {
-            corners,
-            is_ring: border.is_ring,
-            before: (0..count).map(|i| (i + count - 1) % count).collect(),
-            after: (0..count).map(|i| (i + 1) % count).collect(),
-            is_left: vec![true; corners.len()],
-            left: corners.len(),
-            least,
-            obstacles,
-            order,
+        let last = count.saturating_sub(1);
+        let LineScratch { neighbors, is_left, order, ranks } = scratch;
+        neighbors.clear();
+        neighbors.extend((0..count).map(|index| [index.wrapping_sub(1), index + 1]));
+        if let Some(first) = neighbors.first_mut() {
+            first[0] = last;
         }
+        if let Some(last) = neighbors.last_mut() {
+            last[1] = 0;
+        }
+        order.clear();
+        order.extend(0..count);
+        order.sort_unstable_by_key(|&index| corners[index as usize]);
+        ranks.clear();
+        ranks.resize(corners.len(), 0);
+        for (rank, &index) in (0..).zip(order.iter()) {
+            ranks[index as usize] = rank;
+        }
+        is_left.clear();
+        is_left.resize(corners.len(), true);
+        Self { corners, is_ring: border.is_ring, left: corners.len(), least, obstacles, scratch }
+    }
+
+    /// The place of a corner among those of the line, row by row.
+    pub(crate) fn rank(&self, index: usize) -> u32 {
+        self.scratch.ranks[index]
+    }
+
+    /// The corner that has a place.
+    pub(crate) fn of_rank(&self, rank: u32) -> usize {
+        self.scratch.order[rank as usize] as usize
     }
 
     /// The corners that can be taken out at all.
@@ -78,7 +111,7 @@ impl<'a> Line<'a> {
     }
 
     pub(crate) fn is_left(&self, index: usize) -> bool {
-        self.is_left[index]
+        self.scratch.is_left[index]
     }
 
     pub(crate) fn is_inner(&self, index: usize) -> bool {
@@ -87,7 +120,7 @@ impl<'a> Line<'a> {
 
     /// The indices of the neighbors that are left.
     pub(crate) fn neighbors(&self, index: usize) -> [usize; 2] {
-        [self.before[index] as usize, self.after[index] as usize]
+        self.scratch.neighbors[index].map(|neighbor| neighbor as usize)
     }
 
     /// A corner between its neighbors.
@@ -102,9 +135,9 @@ impl<'a> Line<'a> {
             return false;
         }
         let [before, after] = self.neighbors(index);
-        self.after[before] = after as u32;
-        self.before[after] = before as u32;
-        self.is_left[index] = false;
+        self.scratch.neighbors[before][1] = after as u32;
+        self.scratch.neighbors[after][0] = before as u32;
+        self.scratch.is_left[index] = false;
         self.left -= 1;
         true
     }
@@ -141,14 +174,25 @@ impl<'a> Line<'a> {
             if triangle.contains(&corner) {
                 return true;
             }
-            // A corner of its own that is gone is in nobody's way.
-            self.own(corner).is_some_and(|own| !self.is_left[own])
+            // A corner of its own that is gone is in nobody's way; most of those were its neighbors.
+            self.was_near(index, corner) || self.own(corner).is_some_and(|own| !self.is_left(own))
         })
     }
 
+    /// Whether one of the corners that are gone between a corner and its neighbors is this one.
+    fn was_near(&self, index: usize, corner: Corner) -> bool {
+        let [before, after] = self.neighbors(index);
+        let gone = |from: usize, to: usize| {
+            // A ring's first and last corners are neighbors too.
+            if from < to && to - from <= FEW { &self.corners[from + 1..to] } else { &[] }
+        };
+        gone(before, index).contains(&corner) || gone(index, after).contains(&corner)
+    }
+
     fn own(&self, corner: Corner) -> Option<usize> {
-        let found = self.order.binary_search_by_key(&corner, |&index| self.corners[index as usize]);
-        found.ok().map(|at| self.order[at] as usize)
+        let order = &self.scratch.order;
+        let found = order.binary_search_by_key(&corner, |&index| self.corners[index as usize]);
+        found.ok().map(|at| order[at] as usize)
     }
 
     /// The corners that are left, `None` if all are.
@@ -156,8 +200,10 @@ impl<'a> Line<'a> {
         if self.left == self.corners.len() {
             return None;
         }
-        let kept = self.corners.iter().zip(&self.is_left).filter(|(_, left)| **left);
-        Some(kept.map(|(corner, _)| *corner).collect())
+        let mut left = Vec::with_capacity(self.left);
+        let kept = self.corners.iter().zip(&self.scratch.is_left).filter(|(_, left)| **left);
+        left.extend(kept.map(|(corner, _)| *corner));
+        Some(left)
     }
 }
 

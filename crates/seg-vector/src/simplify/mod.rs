@@ -6,11 +6,17 @@ mod peucker;
 mod visvalingam;
 
 use crate::join::Border;
+use crate::trace::CornerBits;
 use crate::{Corner, Ground};
-use line::Line;
+use line::{Line, LineScratch};
+use obstacles::Obstacles;
+use seg_grid::{Observer, Size};
+use visvalingam::Measure;
 
 pub(crate) use line::{Least, Twin};
-use obstacles::Obstacles;
+
+/// Steps after which it is asked whether to stop.
+const STEPS: usize = 1 << 14;
 
 /// Which corners go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,26 +66,60 @@ pub(crate) struct Simplifier {
     obstacles: Obstacles,
 }
 
+/// What the simplification of a border works on, kept from one border to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    line: LineScratch,
+    areas: visvalingam::Scratch,
+}
+
+/// Asks an observer now and then whether to stop.
+#[derive(Clone, Copy)]
+pub(crate) struct Stop<'a>(pub &'a dyn Observer);
+
+impl Stop<'_> {
+    /// Counts steps; true if the observer wants an end.
+    fn asked_in(self, count: &mut usize, steps: usize) -> bool {
+        *count += steps;
+        if *count < STEPS {
+            return false;
+        }
+        *count = 0;
+        self.0.cancelled()
+    }
+}
+
 impl Simplifier {
-    pub(crate) fn new(settings: Simplify) -> Self {
-        Self { settings, obstacles: Obstacles::default() }
+    /// For a raster of a size.
+    pub(crate) fn new(settings: Simplify, size: Size) -> Self {
+        let obstacles = Obstacles::with_room(size.height + 1, CornerBits::words_in(size.width));
+        Self { settings, obstacles }
     }
 
     /// Learns where corners are, row by row.
-    pub(crate) fn add_rows(&mut self, rows: Vec<Vec<u64>>) {
+    pub(crate) fn add_rows(&mut self, rows: &CornerBits) {
         self.obstacles.add_rows(rows);
     }
 
-    /// The corners that are left; `None` if all are. The lines of a border have to be among those that were added.
-    pub(crate) fn simplify(&self, border: &Border, least: Least) -> Option<Vec<Corner>> {
+    /// The corners that are left; `None` if all are, and some or all if it was stopped. The lines of a border have to
+    /// be among those that were added.
+    pub(crate) fn simplify(
+        &self,
+        border: &Border,
+        least: Least,
+        scratch: &mut Scratch,
+        stop: Stop<'_>,
+    ) -> Option<Vec<Corner>> {
         let is_outer = border.sides.iter().any(Option::is_none);
         if is_outer && self.settings.outer == Outer::Fixed || border.corners.len() < 3 {
             return None;
         }
-        let mut line = Line::new(border, least, &self.obstacles);
+        let mut line = Line::new(border, least, &self.obstacles, &mut scratch.line);
         match self.settings.method {
-            Method::Visvalingam => visvalingam::simplify(&mut line, &self.settings),
-            Method::DouglasPeucker => peucker::simplify(&mut line, &self.settings),
+            Method::Visvalingam => {
+                visvalingam::simplify(&mut line, Measure::of(&self.settings), &mut scratch.areas, stop);
+            }
+            Method::DouglasPeucker => peucker::simplify(&mut line, &self.settings, stop),
         }
         line.left()
     }

@@ -78,9 +78,8 @@ pub(crate) struct Run {
 /// Pixels that are compared at once.
 const STEP: usize = 32;
 
-/// The columns at which the class changes along a row; `line` has the border to both sides.
-pub(crate) fn changes(line: &[u8], columns: &mut Vec<u32>) {
-    columns.clear();
+/// Adds the columns at which the class changes along a row; `line` has the border to both sides.
+fn changes(line: &[u8], columns: &mut Vec<u32>) {
     let count = line.len() - 1;
     let mut x = 0;
     while x < count {
@@ -90,6 +89,32 @@ pub(crate) fn changes(line: &[u8], columns: &mut Vec<u32>) {
             columns.extend((x..end).filter(|&x| line[x] != line[x + 1]).map(|x| x as u32));
         }
         x = end;
+    }
+}
+
+/// The columns at which the class changes along each row of a band.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    columns: Vec<u32>,
+    /// Where each row's columns end.
+    ends: Vec<usize>,
+}
+
+impl Changes {
+    /// Of the row above the band, its own rows, and the one below where there is one.
+    pub(crate) fn of(band: &Band) -> Self {
+        let mut all = Self::default();
+        for line in band.cells.chunks_exact(band.stride()) {
+            changes(line, &mut all.columns);
+            all.ends.push(all.columns.len());
+        }
+        all
+    }
+
+    /// Those of one row, counted from the row above the band.
+    pub(crate) fn row(&self, row: usize) -> &[u32] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.columns[start..self.ends[row]]
     }
 }
 
@@ -120,13 +145,12 @@ mod tests {
         let width = classes.len();
         let array = Array2::from_shape_vec((1, width), classes).expect("a row");
         let band = Band::new(&array, 0..1, 1);
-        let mut columns = Vec::new();
-        changes(band.line(1), &mut columns);
+        let changes = Changes::of(&band);
+        let columns = changes.row(1);
         assert_eq!(columns, [1, 3, 4, 5, 75]);
-        let found: Vec<_> = runs(band.line(1), &columns).map(|r| (r.start, r.end, r.class)).collect();
+        let found: Vec<_> = runs(band.line(1), columns).map(|r| (r.start, r.end, r.class)).collect();
         assert_eq!(found, [(1, 3, 3), (4, 5, 1), (5, 75, 2)]);
-        changes(band.line(0), &mut columns);
-        assert_eq!(columns, []);
+        assert!(changes.row(0).is_empty() && changes.row(2).is_empty());
         assert_eq!(band.corner_rows(), 0..2, "the only band settles the lower edge too");
     }
 }

@@ -1,6 +1,6 @@
-use super::band::{Band, Run, changes, runs};
-use crate::Confidence;
+use super::band::{Band, Changes, Run, runs};
 use crate::disjoint::DisjointSets;
+use crate::{Confidence, Sureness};
 use ndarray::Array2;
 
 /// A run and the part that it belongs to.
@@ -41,19 +41,20 @@ pub(crate) struct Components {
 
 impl Components {
     /// Labels the pixels of a band; `height` is the raster's.
-    pub(crate) fn of(band: &Band, height: usize, confidence: Option<&Array2<u8>>) -> Self {
-        let mut columns = Vec::new();
-        changes(band.line(0), &mut columns);
-        let above: Vec<Run> = runs(band.line(0), &columns).collect();
+    pub(crate) fn of(
+        band: &Band,
+        changes: &Changes,
+        height: usize,
+        confidence: Option<&Array2<Sureness>>,
+    ) -> Self {
+        let above: Vec<Run> = runs(band.line(0), changes.row(0)).collect();
         let (mut found, mut row_starts) = (Vec::new(), vec![0]);
         let mut sets = DisjointSets::default();
         let mut diagonal_runs = Vec::new();
         let mut previous = 0..0;
         for row in 1..=band.rows.len() {
-            let line = band.line(row);
-            changes(line, &mut columns);
             let start = found.len();
-            found.extend(runs(line, &columns).map(|run| PartRun { run, part: sets.add() }));
+            found.extend(runs(band.line(row), changes.row(row)).map(|run| PartRun { run, part: sets.add() }));
             let (before, now) = found.split_at(start);
             for (a, b, contact) in contacts(&before[previous.clone()], now) {
                 match contact {
@@ -106,7 +107,7 @@ impl Components {
         band: &Band,
         sets: &mut DisjointSets,
         height: usize,
-        confidence: Option<&Array2<u8>>,
+        confidence: Option<&Array2<Sureness>>,
     ) -> Vec<u32> {
         let mut names = vec![u32::MAX; sets.len()];
         for row in 0..self.rows() {
@@ -178,7 +179,7 @@ mod tests {
     fn parts_hang_together_by_edges_and_are_numbered_by_their_first_pixels() {
         let classes = array![[1, 0, 1, 255], [1, 1, 1, 0], [0, 0, 0, 1]];
         let band = Band::new(&classes, 0..3, 3);
-        let found = Components::of(&band, 3, None);
+        let found = Components::of(&band, &Changes::of(&band), 3, None);
         let parts: Vec<_> =
             found.parts.iter().map(|p| (p.class, p.pixels, p.first, p.last_row, p.touches_edge)).collect();
         assert_eq!(

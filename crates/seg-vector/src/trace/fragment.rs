@@ -27,27 +27,43 @@ pub(crate) enum Side {
     Above(u32),
 }
 
+/// All pieces of borders of a band; their corners are in one list, since there are many pieces and most are short.
+#[derive(Debug, Default)]
+pub(crate) struct Fragments {
+    list: Vec<Fragment>,
+    corners: Vec<Corner>,
+}
+
+impl Fragments {
+    /// Each piece with the corners at which it turns, and nodes at its ends.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Fragment, &[Corner])> {
+        let starts = std::iter::once(0).chain(self.list.iter().map(|fragment| fragment.corners_end));
+        let pieces = starts.zip(&self.list);
+        pieces.map(|(start, fragment)| (fragment, &self.corners[start..fragment.corners_end]))
+    }
+}
+
 /// A piece of a border between two areas, as far as one band sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fragment {
     /// Where it begins and ends.
     pub ends: [End; 2],
-    /// Corners at which it turns, and nodes at its ends.
-    pub corners: Vec<Corner>,
+    /// Where its corners end in the list of all.
+    corners_end: usize,
     /// What lies to the left of its way, as seen on a map.
     pub left: Side,
     /// What lies to the right.
     pub right: Side,
 }
 
-/// All pieces of borders of a band.
-pub(crate) fn fragments(lattice: &mut Lattice, components: &Components) -> Vec<Fragment> {
+/// Finds all pieces of borders of a band.
+pub(crate) fn fragments(lattice: &mut Lattice, components: &Components) -> Fragments {
     let mut walker = Walker {
         top_done: vec![false; lattice.top.len()],
         bottom_done: vec![false; lattice.bottom.len()],
         lattice,
         components,
-        found: Vec::new(),
+        found: Fragments::default(),
     };
     walker.walk_from_nodes();
     walker.walk_from_the_top();
@@ -61,7 +77,7 @@ struct Walker<'a> {
     components: &'a Components,
     top_done: Vec<bool>,
     bottom_done: Vec<bool>,
-    found: Vec<Fragment>,
+    found: Fragments,
 }
 
 impl Walker<'_> {
@@ -70,7 +86,8 @@ impl Walker<'_> {
             let edges = self.lattice.edges(node);
             for heading in Heading::ALL {
                 if edges & heading.bit() != 0 && self.lattice.take(node, heading) {
-                    self.walk(End::Node, vec![node], node, heading);
+                    self.found.corners.push(node);
+                    self.walk(End::Node, node, heading);
                 }
             }
         }
@@ -91,7 +108,7 @@ impl Walker<'_> {
         for index in 0..self.bottom_done.len() {
             if !std::mem::replace(&mut self.bottom_done[index], true) {
                 let x = self.lattice.bottom[index];
-                self.walk(End::Bottom(x), Vec::new(), Corner { y, x }, Heading::North);
+                self.walk(End::Bottom(x), Corner { y, x }, Heading::North);
             }
         }
     }
@@ -100,7 +117,8 @@ impl Walker<'_> {
         for start in std::mem::take(&mut self.lattice.ring_starts) {
             if !self.lattice.is_seen(start) {
                 self.lattice.see(start);
-                self.walk(End::Ring, vec![start], start, Heading::East);
+                self.found.corners.push(start);
+                self.walk(End::Ring, start, Heading::East);
             }
         }
     }
@@ -114,45 +132,51 @@ impl Walker<'_> {
         // The edge lies between pixels of the row above.
         let (left, right) =
             (self.side_above(at.x), at.x.checked_sub(1).map_or(Side::None, |x| self.side_above(x)));
-        let mut corners = Vec::new();
-        let end = self.follow(&mut corners, at, Heading::South);
-        self.found.push(Fragment { ends: [start, end], corners, left, right });
+        let end = self.follow(at, Heading::South);
+        self.add([start, end], left, right);
     }
 
     /// Follows the edge that leaves a corner, to where it ends.
-    fn walk(&mut self, start: End, mut corners: Vec<Corner>, from: Corner, heading: Heading) {
+    fn walk(&mut self, start: End, from: Corner, heading: Heading) {
         let (left, right) = self.sides(from, heading);
-        let end = self.leave(&mut corners, from, heading);
-        self.found.push(Fragment { ends: [start, end], corners, left, right });
+        let end = self.leave(from, heading);
+        self.add([start, end], left, right);
+    }
+
+    /// Adds a piece, of the corners that were found last.
+    fn add(&mut self, ends: [End; 2], left: Side, right: Side) {
+        let corners_end = self.found.corners.len();
+        self.found.list.push(Fragment { ends, corners_end, left, right });
     }
 
     /// Goes one edge on, then follows.
-    fn leave(&mut self, corners: &mut Vec<Corner>, from: Corner, heading: Heading) -> End {
+    fn leave(&mut self, from: Corner, heading: Heading) -> End {
         match self.step(from, heading) {
-            Ok(at) => self.follow(corners, at, heading),
+            Ok(at) => self.follow(at, heading),
             Err(end) => end,
         }
     }
 
     /// From a corner at which it has arrived.
-    fn follow(&mut self, corners: &mut Vec<Corner>, mut at: Corner, mut heading: Heading) -> End {
+    fn follow(&mut self, mut at: Corner, mut heading: Heading) -> End {
         loop {
             let edges = self.lattice.edges(at);
-            match edges.count_ones() {
+            match edges {
                 0 => {}
-                2 => {
+                // Two edges: all but the lowest are one.
+                _ if (edges & (edges - 1)).is_power_of_two() => {
                     if self.lattice.is_seen(at) {
                         // Only the start of a ring is met twice.
                         return End::Ring;
                     }
                     self.lattice.see(at);
-                    corners.push(at);
+                    self.found.corners.push(at);
                     let onward = edges & !heading.opposite().bit();
-                    heading = Heading::ALL.into_iter().find(|h| h.bit() == onward).unwrap_or(heading);
+                    heading = Heading::of_bit(onward).unwrap_or(heading);
                 }
                 _ => {
                     self.lattice.take(at, heading.opposite());
-                    corners.push(at);
+                    self.found.corners.push(at);
                     return End::Node;
                 }
             }

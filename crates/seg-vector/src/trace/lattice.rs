@@ -1,4 +1,5 @@
-use super::band::{Band, changes};
+use super::Vertices;
+use super::band::{Band, Changes};
 use crate::Corner;
 use crate::corner::Heading;
 use std::ops::Range;
@@ -27,11 +28,32 @@ pub(crate) struct Lattice {
     pub top: Vec<u32>,
     /// Columns at which the class changes along the band's last row, unless the raster ends there.
     pub bottom: Vec<u32>,
+    /// Where a border turns or ends, if that was asked for.
+    pub vertices: Option<CornerBits>,
+}
+
+/// A set of corners: one bit for each corner of some rows.
+#[derive(Debug)]
+pub(crate) struct CornerBits {
+    /// Words of 64 corners in a row.
+    pub stride: usize,
+    pub words: Vec<u64>,
+}
+
+impl CornerBits {
+    /// Words that a row takes in a raster so many pixels wide.
+    pub(crate) const fn words_in(width: usize) -> usize {
+        (width + 1).div_ceil(64)
+    }
+
+    fn set(&mut self, row: usize, column: usize) {
+        self.words[row * self.stride + column / 64] |= 1 << (column % 64);
+    }
 }
 
 impl Lattice {
     /// Looks at all corners of a band.
-    pub(crate) fn of(band: &Band) -> Self {
+    pub(crate) fn of(band: &Band, changes: &Changes, vertices: Vertices) -> Self {
         let rows = band.corner_rows();
         let stride = band.width + 1;
         let mut lattice = Self {
@@ -40,19 +62,18 @@ impl Lattice {
             stride,
             nodes: Vec::new(),
             ring_starts: Vec::new(),
-            top: Vec::new(),
+            top: changes.row(0).to_vec(),
             bottom: Vec::new(),
+            vertices: (vertices == Vertices::Keep).then(|| {
+                let stride = CornerBits::words_in(band.width);
+                CornerBits { stride, words: vec![0; stride * rows.len()] }
+            }),
         };
-        let (mut upper, mut lower) = (Vec::new(), Vec::new());
-        changes(band.line(0), &mut upper);
-        lattice.top.clone_from(&upper);
         for (row, y) in rows.clone().enumerate() {
-            changes(band.line(row + 1), &mut lower);
-            merged(&upper, &lower, |x| lattice.look(band, row, y, x));
-            std::mem::swap(&mut upper, &mut lower);
+            merged(changes.row(row), changes.row(row + 1), |x| lattice.look(band, row, y, x));
         }
         if rows.end == band.rows.end {
-            lattice.bottom = upper;
+            lattice.bottom = changes.row(rows.len()).to_vec();
         }
         lattice
     }
@@ -71,6 +92,9 @@ impl Lattice {
             return;
         }
         self.marks[row * self.stride + column] = edges;
+        if let Some(vertices) = &mut self.vertices {
+            vertices.set(row, column);
+        }
         let corner = Corner { y: y as u32, x };
         if edges.count_ones() > 2 {
             self.nodes.push(corner);
@@ -111,17 +135,6 @@ impl Lattice {
     /// Whether an arc went through a corner of two edges.
     pub(crate) fn is_seen(&self, corner: Corner) -> bool {
         self.marks[self.index(corner)] & SEEN != 0
-    }
-
-    /// The corners of each of its rows, as sets of bits.
-    pub(crate) fn vertices(&self) -> Vec<Vec<u64>> {
-        let row = |marks: &[u8]| {
-            let word = |marks: &[u8]| {
-                marks.iter().zip(0..).fold(0, |word, (mark, bit)| word | (u64::from(*mark != 0) << bit))
-            };
-            marks.chunks(64).map(word).collect()
-        };
-        self.marks.chunks_exact(self.stride).map(row).collect()
     }
 }
 

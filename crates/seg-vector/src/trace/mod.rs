@@ -5,23 +5,25 @@ mod components;
 mod fragment;
 mod lattice;
 
-pub(crate) use band::{Band, Run, bands};
+pub(crate) use band::{Band, Changes, Run, bands};
 pub(crate) use components::{Components, Contact, Part, PartRun, contacts};
-pub(crate) use fragment::{End, Fragment, Side};
+pub(crate) use fragment::{End, Fragments, Side};
+pub(crate) use lattice::CornerBits;
 
+use crate::Sureness;
 use ndarray::Array2;
 
 /// What one band tells about the areas and their borders.
 #[derive(Debug)]
 pub(crate) struct BandTrace {
     pub components: Components,
-    pub fragments: Vec<Fragment>,
+    pub fragments: Fragments,
     /// Columns of the band's upper edge at which the class above changes.
     pub top: Vec<u32>,
     /// Columns of its lower edge at which the class changes; none where the raster ends.
     pub bottom: Vec<u32>,
-    /// The corners of its rows at which a border turns or ends, as sets of bits, if they were asked for.
-    pub vertices: Option<Vec<Vec<u64>>>,
+    /// The corners of its rows at which a border turns or ends, if they were asked for.
+    pub vertices: Option<CornerBits>,
 }
 
 /// Whether the corners at which borders turn are wanted as sets.
@@ -36,13 +38,13 @@ impl BandTrace {
     pub(crate) fn of(
         band: &Band,
         height: usize,
-        confidence: Option<&Array2<u8>>,
+        confidence: Option<&Array2<Sureness>>,
         vertices: Vertices,
     ) -> Self {
-        let components = Components::of(band, height, confidence);
-        let mut lattice = lattice::Lattice::of(band);
-        let vertices = (vertices == Vertices::Keep).then(|| lattice.vertices());
+        let changes = Changes::of(band);
+        let components = Components::of(band, &changes, height, confidence);
+        let mut lattice = lattice::Lattice::of(band, &changes, vertices);
         let fragments = fragment::fragments(&mut lattice, &components);
-        Self { components, fragments, top: lattice.top, bottom: lattice.bottom, vertices }
+        Self { components, fragments, top: lattice.top, bottom: lattice.bottom, vertices: lattice.vertices }
     }
 }
