@@ -72,18 +72,12 @@ pub(super) fn window(shard: Shard, grid: &TileGrid, input: &Input) -> (Option<Wi
     let windows = seg_run::shards(grid, regrid, result, Cuts::through(input.original.profile()), shard.count);
     let all: u64 = windows.iter().map(|&window| seg_run::tiles_of(grid, regrid, window)).sum();
     let again = 100.0 * (all as f64 / grid.len() as f64 - 1.0);
-    match windows.get(shard.index).filter(|window| window.area() > 0) {
-        Some(&window) => {
-            let note = format!(
-                "shard {shard}: {window}; all shards together compute {again:.1} % of the tiles again"
-            );
-            (Some(window), note)
-        }
-        None => {
-            let note = format!("shard {shard}: nothing is left for it, since the raster has too few blocks");
-            (None, note)
-        }
-    }
+    let window = windows.get(shard.index).copied().filter(|window| window.area() > 0);
+    let note = window.map_or_else(
+        || format!("shard {shard}: nothing is left for it, since the raster has too few blocks"),
+        |part| format!("shard {shard}: {part}; all shards together compute {again:.1} % of the tiles again"),
+    );
+    (window, note)
 }
 
 /// The part in a folder, if it is whole and of the run that `key` stands for.
