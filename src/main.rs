@@ -12,6 +12,7 @@ mod exit;
 mod interrupt;
 mod logging;
 mod network;
+mod planning;
 mod polygons;
 mod precision;
 mod printer;

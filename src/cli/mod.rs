@@ -5,6 +5,7 @@ mod global;
 mod infer;
 mod merge;
 mod model;
+mod plan;
 mod tile;
 mod tools;
 mod train;
@@ -19,6 +20,7 @@ pub(crate) use model::{
     ModelArgs, ModelCheckArgs, ModelCommand, ModelExportArgs, ModelFetchArgs, ModelImportArgs, ModelInfoArgs,
     ModelInitArgs, ModelPackArgs,
 };
+pub(crate) use plan::PlanArgs;
 pub(crate) use tile::TileArgs;
 pub(crate) use tools::{CompletionsArgs, DescribeArgs, DoctorArgs, ManArgs};
 pub(crate) use train::TrainArgs;
@@ -56,6 +58,7 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Infer(Box<InferArgs>),
     Merge(MergeArgs),
+    Plan(Box<PlanArgs>),
     Verify(VerifyArgs),
     Eval(EvalArgs),
     Vectorize(VectorizeArgs),

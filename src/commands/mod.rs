@@ -8,6 +8,7 @@ mod infer;
 mod man;
 mod merge;
 mod model;
+mod plan;
 mod tile;
 mod train;
 mod vectorize;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> anyhow::Result<()> {
         Command::Train(args) => train::run(args, context),
         Command::Infer(args) => infer::run(args, context),
         Command::Merge(args) => merge::run(args, context),
+        Command::Plan(args) => plan::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Vectorize(args) => vectorize::run(args, context),

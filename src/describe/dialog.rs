@@ -13,14 +13,14 @@ pub(crate) enum Group {
     Training,
     /// It looks at files of networks, or changes them.
     Networks,
-    /// It tells about rs-seg itself.
+    /// It tells about rs-seg itself, or about a run before there is one.
     Program,
 }
 
 /// Where a command belongs, by its name.
 pub(crate) fn group(command: &str) -> Group {
     match command {
-        "doctor" | "describe" | "completions" | "man" => Group::Program,
+        "doctor" | "describe" | "completions" | "man" | "plan" => Group::Program,
         "tile" | "train" | "eval" => Group::Training,
         _ if command.starts_with("model ") => Group::Networks,
         _ => Group::Classes,

@@ -32,6 +32,8 @@ pub(crate) enum Content {
     Png,
     /// Names of inputs, one a line.
     Names,
+    /// What a command printed with `--json`.
+    Json,
     /// A folder.
     Folder,
 }
@@ -43,11 +45,11 @@ pub(crate) struct Files {
     pub content: Content,
 }
 
-use Content::{Config, Folder, Labels, Legend, Model, Names, Png, Polygons, Raster};
+use Content::{Config, Folder, Json, Labels, Legend, Model, Names, Png, Polygons, Raster};
 use Direction::{Input, Output};
 
 /// Command, parameter, what its value names; tests hold the list complete and free of what is gone.
-const FILES: [(&str, &str, Direction, Content); 59] = [
+const FILES: [(&str, &str, Direction, Content); 63] = [
     ("tile", "inputs", Input, Raster),
     ("tile", "list", Input, Names),
     ("tile", "out", Output, Folder),
@@ -68,6 +70,10 @@ const FILES: [(&str, &str, Direction, Content); 59] = [
     ("merge", "probabilities", Output, Raster),
     ("merge", "confidence", Output, Raster),
     ("merge", "vector", Output, Polygons),
+    ("plan", "aoi", Input, Polygons),
+    ("plan", "from", Input, Json),
+    ("plan", "scene", Input, Raster),
+    ("plan", "model", Input, Model),
     ("verify", "classes", Input, Raster),
     ("verify", "model", Input, Model),
     ("verify", "input", Input, Raster),

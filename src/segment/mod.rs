@@ -165,6 +165,18 @@ impl Prepared {
         }
     }
 
+    /// The raster as the network sees it.
+    pub(crate) fn seen(&self) -> &SourceProfile {
+        self.input.source.profile()
+    }
+
+    /// The side of a pixel as the network sees it, in meters; `None` if nobody knows, as in degrees.
+    pub(crate) fn meters_per_pixel(&self) -> Option<f64> {
+        let scale = self.input.reference.crs.as_ref()?.meters_per_unit()?;
+        let gsd = self.seen().gsd?;
+        Some((gsd.x * gsd.y).sqrt() * scale)
+    }
+
     /// How long the network will take for so many tiles, from the timed ones.
     pub(crate) fn seconds(&self, tiles: u64) -> f64 {
         tiles as f64 * self.footprint.seconds.as_secs_f64() / self.plan.workers as f64
@@ -173,7 +185,7 @@ impl Prepared {
 
 /// Limits of GDAL's cache for decoded blocks.
 const LEAST_CACHE: u64 = 16 << 20;
-const MOST_CACHE: u64 = 128 << 20;
+pub(crate) const MOST_CACHE: u64 = 128 << 20;
 
 /// Opens everything, runs the network once on an empty tile, and plans.
 pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {

@@ -1,6 +1,7 @@
 //! What is told about a run: the plan before it, what it did after it.
 
 use super::Prepared;
+use crate::value::DeviceArg;
 use seg_label::Legend;
 use seg_nn::InferencePrecision;
 use seg_run::{Outcome, Reach, Rss};
@@ -60,8 +61,8 @@ pub(crate) fn shares_text(legend: &Legend, pixels: &[u64]) -> String {
 }
 
 /// The plan for machines; `in_area` of the tiles touch the area that is wanted.
-pub(crate) fn plan_json(prepared: &Prepared, in_area: u64) -> Value {
-    let plan = &prepared.plan;
+pub(crate) fn plan_json(prepared: &Prepared, in_area: u64, device: tch::Device) -> Value {
+    let (plan, source) = (&prepared.plan, prepared.seen());
     json!({
         "raster": {"width": plan.result.width, "height": plan.result.height},
         "part": prepared.window,
@@ -83,6 +84,11 @@ pub(crate) fn plan_json(prepared: &Prepared, in_area: u64) -> Value {
             _ => Value::Null,
         },
         "precision": precision(prepared.precision),
+        "device": DeviceArg::from(device).to_string(),
+        "bands": source.bands,
+        "sample_bytes": source.dtype.bytes(),
+        "block": {"width": source.block.width, "height": source.block.height},
+        "gsd_m": prepared.meters_per_pixel(),
         "notes": prepared.notes,
     })
 }

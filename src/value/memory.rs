@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteSize(pub u64);
 
-const UNITS: [(&str, u64); 10] = [
+const UNITS: [(&str, u64); 13] = [
     ("B", 1),
     ("K", 1 << 10),
     ("KiB", 1 << 10),
@@ -15,6 +15,9 @@ const UNITS: [(&str, u64); 10] = [
     ("G", 1 << 30),
     ("GiB", 1 << 30),
     ("GB", 1_000_000_000),
+    ("T", 1 << 40),
+    ("TiB", 1 << 40),
+    ("TB", 1_000_000_000_000),
 ];
 
 /// Reads `2GiB`, `1.5G`, `800 MB` or a plain number of bytes.
@@ -43,11 +46,12 @@ mod tests {
         assert_eq!(bytes("1.5g"), 3 << 29);
         assert_eq!(bytes("800 MB"), 800_000_000);
         assert_eq!(bytes("4096"), 4096);
+        assert_eq!((bytes("10TB"), bytes("2TiB")), (10_000_000_000_000, 2 << 40));
     }
 
     #[test]
     fn anything_else_is_told_what_is_allowed() {
-        for wrong in ["", "GiB", "-1G", "0", "2 TiB", "1.2.3M", "2GiBs"] {
+        for wrong in ["", "GiB", "-1G", "0", "2 PiB", "1.2.3M", "2GiBs"] {
             assert!(byte_size(wrong).unwrap_err().contains("2GiB"), "{wrong}");
         }
     }

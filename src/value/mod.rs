@@ -4,11 +4,13 @@ mod bands;
 mod bbox;
 mod choice;
 mod device;
+mod duration;
 mod ground;
 mod gsd;
 mod key_value;
 mod length;
 mod memory;
+mod number;
 mod protocol;
 mod sample;
 mod scaling;
@@ -27,11 +29,13 @@ pub(crate) use choice::{
     ReadErrorChoice, ResampleChoice, SimplifyChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
+pub(crate) use duration::{Seconds, duration, positive_duration};
 pub(crate) use ground::{GroundArea, GroundLength, OnGround, ground_area, ground_length};
 pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};
+pub(crate) use number::{Count, amount, count, ground_sample_distance, positive, share};
 pub(crate) use protocol::{FlipChoice, ProtocolChoice, ScaleList, SplitChoice, scales};
 pub(crate) use sample::{Sample, sample};
 pub(crate) use scaling::scaling;

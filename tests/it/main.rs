@@ -17,6 +17,7 @@ mod manifest;
 mod miniature;
 mod mosaics;
 mod odd_rasters;
+mod plan;
 mod program;
 mod report;
 mod resampling;

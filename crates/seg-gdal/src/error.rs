@@ -168,6 +168,9 @@ pub enum Error {
     /// Features that are no polygons.
     #[error("{name} holds {count} features that are not polygons, such as a {example}")]
     NotPolygons { name: String, count: u64, example: String },
+    /// Polygons of which nobody knows how large they are.
+    #[error("{name} has no CRS, so nobody knows how large its polygons are")]
+    VectorsWithoutCrs { name: String },
     /// A feature whose geometry could not be used.
     #[error("cannot bring feature {feature} of {name} to the raster's CRS")]
     Reproject { name: String, feature: u64, source: GdalMessage },
@@ -239,6 +242,9 @@ impl Error {
             ),
             Self::AmbiguousLayer { .. } => {
                 Some("leave one layer in the file: `ogr2ogr one.gpkg FILE LAYER`".to_owned())
+            }
+            Self::VectorsWithoutCrs { name } => {
+                Some(format!("give it one: `ogr2ogr -a_srs EPSG:25832 placed.gpkg {name}`"))
             }
             Self::OpenVectors { .. } => {
                 Some("check the path; `ogrinfo` tells whether this GDAL reads it".to_owned())

@@ -9,6 +9,7 @@
 //!   [`write_chip`] writes both in pieces.
 //! * [`AreaOfInterest`] is the part of a raster that a user wants, [`SelectedRaster`] a raster of which only that
 //!   part counts.
+//! * [`polygon_rings`] are the polygons of a file in longitude and latitude.
 //! * [`write_polygons`] takes polygons and writes them in a [`VectorFormat`].
 //! * [`Crs`] is the only user of PROJ.
 //! * [`Note`]s are what a caller should tell the user; an [`Error`] may have a [`hint`](Error::hint).
@@ -38,6 +39,7 @@ mod mosaic_fit;
 mod note;
 mod pixels;
 mod plausible;
+mod polygon_rings;
 mod polygons;
 mod profile;
 mod qml;
@@ -73,6 +75,7 @@ pub use labels::{ByteValidity, LabelBytes, LabelCodes, LabelKind, LabelRaster};
 pub use messages::install_log_handler;
 pub use mosaic::Mosaic;
 pub use note::Note;
+pub use polygon_rings::{PolygonRings, polygon_rings};
 pub use profile::{ControlPoint, PixelIs, RasterProfile};
 pub use qml::qml_style;
 pub use raster::{GeoRaster, Probe, ReadOptions};

@@ -2,7 +2,7 @@ use crate::messages::watched;
 use crate::{Bounds, Crs, Error, GdalMessage, Note};
 use gdal::raster::rasterize;
 use gdal::spatial_ref::{CoordTransform, SpatialRef};
-use gdal::vector::{Geometry, LayerAccess, OGRwkbGeometryType, geometry_type_flatten};
+use gdal::vector::{Geometry, Layer, LayerAccess, OGRwkbGeometryType, geometry_type_flatten};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags};
 use ndarray::Array2;
 use seg_grid::{GeoTransform, Window};
@@ -63,6 +63,11 @@ impl<'a> Source<'a> {
             has: format!("the layers {}", names.join(", ")),
         };
         Ok(Self { name, dataset, layer: found.ok_or_else(ambiguous)? })
+    }
+
+    /// The layer.
+    pub(crate) fn layer(&self) -> Result<Layer<'a>, Error> {
+        self.dataset.layer(self.layer).map_err(|e| self.failed(e.into()))
     }
 
     /// The names of the attributes.

@@ -41,7 +41,7 @@ fn dry_run(job: &Job, context: &Context) -> anyhow::Result<()> {
     let in_area = prepared.tiles_in_area(job, &context.progress)?;
     context.progress.end();
     match context.format {
-        ResultFormat::Json => context.printer.json(&report::plan_json(&prepared, in_area)),
+        ResultFormat::Json => context.printer.json(&report::plan_json(&prepared, in_area, job.device)),
         ResultFormat::Text => context.printer.data(report::plan_text(&prepared, in_area)),
     }
 }

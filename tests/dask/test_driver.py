@@ -1,0 +1,138 @@
+"""Retries, cancel and errors, with a program that fails on demand."""
+
+import os
+import signal
+import unittest
+
+from harness import Case, alive, events
+
+EXPECTED = ''.join(f'{shard}:{strip}\n' for shard in range(6) for strip in range(5))
+LOCAL = ('a.tif', '--out', 'classes.tif', '--local', '2', '--shards', '6')
+
+
+class Runs(Case):
+    def strips(self):
+        return [line for line in self.log() if line.startswith('strip')]
+
+    def test_shards_are_merged_and_progress_never_falls(self):
+        out, error, code = self.run_dask(*LOCAL, '--progress', 'json', '--', '--co', 'COMPRESS=ZSTD')
+        self.assertEqual(code, 0, error)
+        self.assertEqual(out, 'classes.tif\n')
+        self.assertEqual((self.folder / 'classes.tif').read_text(), EXPECTED)
+        told = events(error)
+        self.assertEqual(told[0], {'event': 'start', 'command': 'rs-seg-dask', 'shards': 6})
+        self.assertEqual(told[-1], {'event': 'result', 'outputs': {'classes': 'classes.tif'}})
+        percents = [event['percent'] for event in told if event['event'] == 'progress']
+        self.assertEqual(percents, sorted(percents))
+        self.assertGreater(len(set(percents)), 3)
+        warnings = [event for event in told if event['event'] == 'warning']
+        self.assertEqual(len(warnings), 1, 'what every shard says is told once')
+        merge = next(line for line in self.log() if line.startswith('merge'))
+        self.assertIn('--remove-parts', merge)
+        self.assertIn('--co COMPRESS=ZSTD', merge)
+        left = [path.name for path in self.folder.iterdir() if path.name.startswith('.rs-seg-dask')]
+        self.assertEqual(left, [])
+
+    def test_a_killed_worker_s_shard_goes_on_elsewhere(self):
+        self.mode(strip_s=0.3, fails='worker', shard=1, times=1)
+        _, error, code = self.run_dask(*LOCAL)
+        self.assertEqual(code, 0, error)
+        self.assertEqual((self.folder / 'classes.tif').read_text(), EXPECTED)
+        again = [line for line in self.log() if '--shard 1/6' in line]
+        self.assertEqual(len(again), 2, 'it was begun twice')
+        # One strip may be computed twice: the one that was being written when the worker died.
+        self.assertLessEqual(len(self.strips()), 6 * 5 + 2)
+        self.assert_none_runs()
+
+    def test_a_shard_that_fails_is_tried_again(self):
+        self.mode(fails='error', shard=3, times=2)
+        _, error, code = self.run_dask(*LOCAL)
+        self.assertEqual(code, 0, error)
+        self.assertIn('shard 3 of 6 is tried again, 2 of 2 times: cannot read a.tif', error)
+        self.assertEqual((self.folder / 'classes.tif').read_text(), EXPECTED)
+
+    def test_a_killed_program_is_tried_again(self):
+        self.mode(fails='killed', shard=2, times=1)
+        _, error, code = self.run_dask(*LOCAL)
+        self.assertEqual(code, 0, error)
+        self.assertIn('killed by signal 9 (SIGKILL)', error)
+
+    def test_an_error_is_the_program_s_own_and_told_once(self):
+        self.mode(fails='error', shard=0)
+        out, error, code = self.run_dask(*LOCAL, '--retries', '0')
+        self.assertEqual((code, out), (1, ''))
+        self.assertEqual(error.count('cannot read a.tif: the network is down'), 1, error)
+        self.assertTrue(error.endswith('error: cannot read a.tif: the network is down\nhint: try later\n'), error)
+        self.assert_none_runs()
+        self.assertFalse((self.folder / 'classes.tif').exists())
+
+    def test_wrong_usage_is_told_in_the_program_s_words_and_not_tried_again(self):
+        _, error, code = self.run_dask(*LOCAL, '--', '--nonsense')
+        self.assertEqual(code, 2)
+        self.assertEqual(error.count("error: unexpected argument '--nonsense' found"), 1, error)
+        self.assertNotIn('tried again', error)
+
+    def test_a_cancelled_run_leaves_no_process_and_the_same_command_goes_on(self):
+        self.mode(strip_s=0.5)
+        process = self.start(*LOCAL)
+        self.wait_for(lambda: len(self.strips()) >= 2, 'strips')
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, error)
+        self.assertNotIn('Traceback', error)
+        self.assertIn('interrupted', error)
+        self.assertFalse([pid for pid in self.processes() if alive(pid)])
+        before = len(self.strips())
+        self.mode()
+        # Without --shards: an earlier run's folders tell into how many it was cut.
+        _, error, code = self.run_dask(*LOCAL[:5])
+        self.assertEqual(code, 0, error)
+        self.assertEqual((self.folder / 'classes.tif').read_text(), EXPECTED)
+        self.assertEqual(len(self.strips()), 30)
+        self.assertGreater(before, 0)
+
+    def test_a_killed_driver_leaves_no_process(self):
+        self.mode(strip_s=0.5)
+        process = self.start(*LOCAL)
+        self.wait_for(lambda: len(self.strips()) >= 1, 'a strip')
+        process.kill()
+        process.wait()
+        self.assert_none_runs(within=30)
+
+    def test_nobody_hearing_ends_the_run(self):
+        self.mode(strip_s=0.5)
+        process = self.start(*LOCAL, '--progress', 'json')
+        self.wait_for(lambda: len(self.strips()) >= 1, 'a strip')
+        process.stderr.close()
+        self.assertEqual(process.wait(60), 1)
+        self.assert_none_runs()
+
+    def test_a_program_that_is_not_there_is_told(self):
+        _, error, code = self.run_dask(*LOCAL, program='no-such-program')
+        self.assertEqual(code, 1)
+        self.assertIn('error: cannot run no-such-program: No such file or directory', error)
+        self.assertIn('hint: install rs-seg on', error)
+
+    def test_a_list_is_not_merged(self):
+        (self.folder / 'sheets.txt').write_text('a.tif\nb.tif\n')
+        arguments = ('--list', 'sheets.txt', '--each', '--out', 'classes', '--local', '1', '--shards', '2')
+        out, error, code = self.run_dask(*arguments)
+        self.assertEqual((out, code), ('classes\n', 0), error)
+        self.assertEqual([line for line in self.log() if line.startswith('merge')], [])
+        self.assertTrue(all('--list sheets.txt --each' in line for line in self.log() if line.startswith('infer')))
+
+    def test_a_scheduler_that_is_not_there_is_told(self):
+        _, error, code = self.run_dask('a.tif', '--out', 'c.tif', '--scheduler', 'nonsense://x')
+        self.assertEqual(code, 1)
+        self.assertIn('error: cannot reach the scheduler nonsense://x', error)
+        self.assertIn('hint: ', error)
+
+    def test_an_output_in_no_folder_is_told_before_anything_runs(self):
+        _, error, code = self.run_dask('a.tif', '--out', 'no/c.tif', '--local', '1')
+        self.assertEqual(code, 1)
+        self.assertIn('hint: make it: mkdir -p', error)
+        self.assertEqual(self.log(), [])
+
+
+if __name__ == '__main__':
+    unittest.main()
