@@ -5,8 +5,8 @@ use super::global::ADVANCED_HEADING;
 use crate::network::{DEFAULT, NetworkName};
 use crate::segment::OverlapChoice;
 use crate::value::{
-    ByteSize, Count, GroundArea, Seconds, amount, byte_size, count, duration, ground_area,
-    ground_sample_distance, overlap, positive, positive_duration, share, tile_side,
+    ByteSize, GroundArea, Seconds, amount, byte_size, count, duration, ground_area, ground_sample_distance,
+    overlap, positive, positive_duration, share, tile_side,
 };
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -43,20 +43,20 @@ pub(crate) struct PlanArgs {
     pub gsd: Option<f64>,
     /// Bands that are stored [default: what --from measured, else 3]
     #[arg(long, value_name = "N", value_parser = count)]
-    pub bands: Option<Count>,
+    pub bands: Option<usize>,
     /// Bytes of a value of a band: 1 for 8 bit, 2 for 16 [default: what --from measured, else 1]
     #[arg(long, value_name = "N", value_parser = count)]
-    pub sample_bytes: Option<Count>,
+    pub sample_bytes: Option<usize>,
     /// How many times smaller the imagery is stored than it is: about 2 for DEFLATE, 10 for JPEG
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = positive)]
     pub compression: f64,
-    /// Side of the sheets in pixels, where each is segmented by itself (`rs-seg infer --list --each`); left out, all is
-    /// one mosaic and shards are bands of it
+    /// Side of the sheets in pixels, where each is segmented by itself (`infer --each`); left out, all is one mosaic
+    /// and shards are bands of it
     #[arg(long, value_name = "PX", value_parser = count)]
-    pub sheet: Option<Count>,
+    pub sheet: Option<usize>,
     /// Side of the stored blocks in pixels [default: what --from measured, else 512]
     #[arg(long, value_name = "PX", value_parser = count, help_heading = ADVANCED_HEADING)]
-    pub block: Option<Count>,
+    pub block: Option<usize>,
     /// Side of a tile in pixels [default: what --from measured, else 512]
     #[arg(long, value_name = "PX", value_parser = tile_side)]
     pub tile: Option<usize>,
@@ -66,7 +66,7 @@ pub(crate) struct PlanArgs {
     pub overlap: Option<OverlapChoice>,
     /// Bytes of a pixel of the results: 1 for classes, 2 more for --confidence, one more a class for --probabilities
     #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
-    pub result_bytes: Count,
+    pub result_bytes: usize,
     /// What a worker takes for a tile, such as 0.02s
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub tile_seconds: Option<Seconds>,
@@ -81,16 +81,16 @@ pub(crate) struct PlanArgs {
     pub model: NetworkName,
     /// Workers: machines, GPUs or jobs that run at the same time [default: 1]
     #[arg(long, value_name = "N", value_parser = count, help_heading = MACHINES)]
-    pub workers: Option<Count>,
+    pub workers: Option<usize>,
     /// When all should be done, such as 36h or 7d: without --workers it tells how many that takes in 95 of 100 runs
     #[arg(long, value_name = "TIME", value_parser = positive_duration, help_heading = MACHINES)]
     pub deadline: Option<Seconds>,
     /// Shards that the work is cut into [default: 8 a worker]
     #[arg(long, value_name = "N", value_parser = count, help_heading = MACHINES)]
-    pub shards: Option<Count>,
+    pub shards: Option<usize>,
     /// Processor cores of a worker, to tell core-hours [default: what --from measured, else 1]
     #[arg(long, value_name = "N", value_parser = count, help_heading = MACHINES)]
-    pub cores: Option<Count>,
+    pub cores: Option<usize>,
     /// GPUs of a worker, to tell GPU-hours
     #[arg(long, value_name = "N", default_value = "0", help_heading = MACHINES)]
     pub gpus: u64,
@@ -103,8 +103,8 @@ pub(crate) struct PlanArgs {
     /// Until a worker that failed is back
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = MACHINES)]
     pub restart_delay: Seconds,
-    /// How much shards of equal size differ in time, as standard deviation
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share, help_heading = MACHINES)]
+    /// How much shards of equal size differ in time, as standard deviation: 0.1 or 10%
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, help_heading = MACHINES)]
     pub spread: f64,
     /// Price of an hour of a worker, in any currency
     #[arg(long, value_name = "N", value_parser = amount, help_heading = MONEY)]
@@ -114,7 +114,7 @@ pub(crate) struct PlanArgs {
     pub price_gb: Option<f64>,
     /// Runs that are simulated; fewer where there are very many shards
     #[arg(long, value_name = "N", default_value = "400", value_parser = count, help_heading = ADVANCED_HEADING)]
-    pub runs: Count,
+    pub runs: usize,
     /// Seed of the simulation
     #[arg(long, value_name = "N", default_value = "0", help_heading = ADVANCED_HEADING)]
     pub seed: u64,

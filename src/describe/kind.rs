@@ -3,8 +3,8 @@
 use crate::network::NetworkName;
 use crate::segment::{OverlapChoice, PixelSize};
 use crate::value::{
-    BandList, ByteSize, DeviceArg, GroundArea, GroundLength, KeyValue, Sample, ScaleList, Setting, Sha256,
-    ShardArg,
+    BandList, ByteSize, DeviceArg, GroundArea, GroundLength, KeyValue, Sample, ScaleList, Seconds, Setting,
+    Sha256, ShardArg,
 };
 use clap::{Arg, ArgAction};
 use seg_data::{Shares, SplitBy};
@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Area,
     /// A number of pixels or meters, with its unit.
     Length,
+    /// A time, with its unit.
+    Duration,
     /// A type that this list lacks; a test keeps it away.
     Unknown,
 }
@@ -105,6 +107,7 @@ impl Kind {
             (TypeId::of::<ShardArg>(), Self::Shard),
             (TypeId::of::<GroundArea>(), Self::Area),
             (TypeId::of::<GroundLength>(), Self::Length),
+            (TypeId::of::<Seconds>(), Self::Duration),
         ];
         known.into_iter().find(|(known, _)| of_value == *known).map_or(Self::Unknown, |(_, kind)| kind)
     }

@@ -8,7 +8,7 @@ use super::{Bytes, Figure, FleetSize, Machine, Measured, Origin, Prices, Questio
 use crate::cli::PlanArgs;
 use crate::diagnostic::Advice;
 use crate::segment::{MOST_CACHE, OverlapChoice};
-use crate::value::{Count, GroundArea, OnGround};
+use crate::value::{GroundArea, OnGround};
 use seg_run::Overlap;
 
 /// A question, and what it was made from.
@@ -35,10 +35,8 @@ impl Ask {
     pub(crate) fn new(args: &PlanArgs, measured: Option<&Measured>) -> anyhow::Result<Self> {
         let mut found = Lookup(Vec::new());
         let known = |part: fn(&Measured) -> Option<usize>| measured.and_then(part);
-        let number = |count: Option<Count>| count.map(|count| count.0);
-        let bands = found.number("bands", number(args.bands), known(|m| m.bands), BANDS);
-        let sample =
-            found.number("bytes of a value", number(args.sample_bytes), known(|m| m.sample_bytes), 1);
+        let bands = found.number("bands", args.bands, known(|m| m.bands), BANDS);
+        let sample = found.number("bytes of a value", args.sample_bytes, known(|m| m.sample_bytes), 1);
         let decoded = (bands * sample) as f64;
         let stored = decoded / args.compression;
         let origin = if args.compression.total_cmp(&1.0).is_eq() { Origin::Assumed } else { Origin::Given };
@@ -48,7 +46,7 @@ impl Ask {
         let scene = scene(args, measured, stored, &mut found)?;
         found.0.extend(of_pixels);
         let storage = match args.sheet {
-            Some(Count(side)) => {
+            Some(side) => {
                 found.tell("sheets", format!("{side} px a side, each by itself"), Origin::Given);
                 Storage::Sheets(side)
             }
@@ -65,16 +63,16 @@ impl Ask {
         let tiles = tiles(args, measured, &mut found)?;
         let tile_seconds = tile_seconds(args, measured, &mut found)?;
         let machine = machine(args, measured, &mut found);
-        let block = found.number("stored blocks, px", number(args.block), known(|m| m.block), BLOCK);
+        let block = found.number("stored blocks, px", args.block, known(|m| m.block), BLOCK);
         let size = match (args.workers, args.deadline) {
             (None, Some(deadline)) => FleetSize::Deadline(deadline.0),
             (workers, deadline) => {
-                let workers = found.number("workers", number(workers), None, 1);
+                let workers = found.number("workers", workers, None, 1);
                 FleetSize::Workers(workers, deadline.map(|deadline| deadline.0))
             }
         };
         match args.shards {
-            Some(shards) => found.tell("shards", shards.0.to_string(), Origin::Given),
+            Some(shards) => found.tell("shards", shards.to_string(), Origin::Given),
             None => found.tell("shards", format!("{SHARDS_A_WORKER} a worker"), Origin::Assumed),
         }
         if let Some(deadline) = args.deadline {
@@ -86,11 +84,11 @@ impl Ask {
             tiles,
             tile_seconds,
             size,
-            shards: args.shards.map(|shards| shards.0 as u64),
+            shards: args.shards.map(|shards| shards as u64),
             machine,
-            bytes: Bytes { stored, decoded, result: args.result_bytes.0 as f64, block, cache: MOST_CACHE },
+            bytes: Bytes { stored, decoded, result: args.result_bytes as f64, block, cache: MOST_CACHE },
             prices: Prices { hour: args.price_hour, gigabyte: args.price_gb },
-            trials: Trials { runs: args.runs.0, seed: args.seed },
+            trials: Trials { runs: args.runs, seed: args.seed },
         };
         Ok(Self { question, figures: found.0 })
     }
@@ -211,7 +209,7 @@ fn machine(args: &PlanArgs, measured: Option<&Measured>, found: &mut Lookup) -> 
     let is = |value: f64, usual: f64| value.total_cmp(&usual).is_eq();
     let (startup, delay) = (args.startup.0, args.restart_delay.0);
     let cores = measured.and_then(|m| m.cores).map(|cores| cores as usize);
-    let cores = found.number("cores of a worker", args.cores.map(|cores| cores.0), cores, 1);
+    let cores = found.number("cores of a worker", args.cores, cores, 1);
     found.tell("start of a shard", time(startup), told(is(startup, 60.0)));
     let failures = format!("{} an hour of a worker", short(args.failure_rate));
     found.tell("failures", failures, told(is(args.failure_rate, 0.0)));

@@ -35,7 +35,7 @@ pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};
-pub(crate) use number::{Count, amount, count, ground_sample_distance, positive, share};
+pub(crate) use number::{amount, count, ground_sample_distance, positive, share};
 pub(crate) use protocol::{FlipChoice, ProtocolChoice, ScaleList, SplitChoice, scales};
 pub(crate) use sample::{Sample, sample};
 pub(crate) use scaling::scaling;

@@ -1,16 +1,12 @@
 //! Numbers with limits: `--failure-rate 0.01`, `--spread 10%`, `--gsd 0.2`, `--workers 50`.
 
-/// A number of things, at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Count(pub usize);
-
 /// More of anything is a slip of the finger.
 const MOST: usize = 1_000_000;
 
 /// Reads a number of things.
-pub(crate) fn count(text: &str) -> Result<Count, String> {
+pub(crate) fn count(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
-    number.map(Count).ok_or_else(|| format!("a whole number from 1 to {MOST}"))
+    number.ok_or_else(|| format!("a whole number from 1 to {MOST}"))
 }
 
 /// Reads a number from 0.
@@ -51,7 +47,7 @@ mod tests {
 
     #[test]
     fn numbers_have_limits() {
-        assert_eq!(count("50"), Ok(Count(50)));
+        assert_eq!(count("50"), Ok(50));
         assert!(
             count("0").is_err() && count("-1").is_err() && count("1000001").is_err() && count("2.5").is_err()
         );

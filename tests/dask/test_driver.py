@@ -1,10 +1,13 @@
 """Retries, cancel and errors, with a program that fails on demand."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import unittest
 
-from harness import Case, alive, events
+from harness import LONGEST_S, Case, alive, events
 
 EXPECTED = ''.join(f'{shard}:{strip}\n' for shard in range(6) for strip in range(5))
 LOCAL = ('a.tif', '--out', 'classes.tif', '--local', '2', '--shards', '6')
@@ -132,6 +135,54 @@ class Runs(Case):
         self.assertEqual(code, 1)
         self.assertIn('hint: make it: mkdir -p', error)
         self.assertEqual(self.log(), [])
+
+
+class Cluster(Case):
+    """A scheduler and workers that know nothing of rs-seg-dask."""
+
+    def setUp(self):
+        super().setUp()
+        scheduler = self.folder / 'scheduler.json'
+        self.part('scheduler', '--port', '0', '--scheduler-file', str(scheduler), '--no-dashboard')
+        self.wait_for(scheduler.exists, 'a scheduler')
+        self.address = json.loads(scheduler.read_text())['address']
+
+    def part(self, kind, *arguments):
+        (self.folder / 'elsewhere').mkdir(exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'distributed.cli.dask_' + kind, *arguments], cwd=self.folder / 'elsewhere', env=environment,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        self.addCleanup(self._end, process)
+        return process
+
+    def worker(self, *more):
+        return self.part('worker', self.address, '--nthreads', '1', '--no-nanny', '--no-dashboard', *more)
+
+    def test_workers_need_no_package_and_may_come_late(self):
+        process = self.worker('--name', 'first')
+        self.mode(strip_s=0.3)
+        driver = self.start('a.tif', '--out', 'c.tif', '--scheduler', self.address, '--shards', '3')
+        self.wait_for(lambda: len(self.log()) > 1, 'a strip')
+        # The only worker goes, as a machine does; another one comes.
+        process.kill()
+        self.worker('--name', 'second')
+        out, error = driver.communicate(timeout=LONGEST_S)
+        self.assertEqual((out, driver.returncode), ('c.tif\n', 0), error)
+        self.assertEqual((self.folder / 'c.tif').read_text(), ''.join(EXPECTED.splitlines(True)[:15]))
+        self.assert_none_runs()
+
+    def test_workers_that_run_several_shards_at_once_are_told(self):
+        self.part('worker', self.address, '--nthreads', '2', '--no-nanny', '--no-dashboard')
+        _, error, code = self.run_dask('a.tif', '--out', 'c.tif', '--scheduler', self.address, '--shards', '1')
+        self.assertEqual(code, 0, error)
+        self.assertIn('start workers with --nthreads 1', error)
+
+    def test_without_workers_it_says_so(self):
+        _, error, code = self.run_dask('a.tif', '--out', 'c.tif', '--scheduler', self.address)
+        self.assertEqual(code, 1)
+        self.assertIn('error: the scheduler has no workers', error)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any, NoReturn, Optional, Sequence
 
@@ -16,6 +17,8 @@ from .progress import Progress
 
 # Shards a worker gets where the user does not say: enough to even out, few enough to start seldom.
 SHARDS_A_WORKER = 4
+# What the first worker gets to come.
+WORKERS_S = 10.0
 # Flags of infer that are about the files that merging writes, and whether a value follows.
 SHARED = {"--probabilities": True, "--confidence": True, "--of": True, "--co": True, "--overwrite": False}
 PARTS = ".rs-seg-parts"
@@ -189,6 +192,9 @@ def _run(arguments: argparse.Namespace, flags: list[str], progress: Progress) ->
     try:
         cluster, client = _connect(arguments)
         driver.listen_to_signals(stop)
+        until = time.monotonic() + WORKERS_S
+        while not client.nthreads() and time.monotonic() < until and not stop.is_set():
+            time.sleep(0.2)
         workers = len(client.nthreads())
         if workers == 0:
             raise driver.Failure("the scheduler has no workers", "start some: dask worker ADDRESS --nthreads 1")

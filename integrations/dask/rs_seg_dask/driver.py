@@ -28,8 +28,10 @@ LONGEST_WAIT_S = 60.0
 # What cancelled shards get to end before the driver goes.
 PATIENCE_S = 30.0
 
-# Workers get the code itself, so that they need no package.
+# Scheduler and workers get the code itself, as bytes that only the worker opens: neither needs this package.
 cloudpickle.register_pickle_by_value(shard)
+CODE = cloudpickle.dumps(shard.run)
+CALL = "__import__('pickle').loads(code)(job)"
 
 
 class Failure(Exception):
@@ -138,7 +140,7 @@ class Driver:
             "name": task.name,
         }
         key = f"rs-seg-{task.name}-{task.attempts}-{self.topic[-8:]}"
-        task.future = self.client.submit(shard.run, job, key=key, pure=False)
+        task.future = self.client.submit(eval, CALL, {"code": CODE, "job": job}, key=key, pure=False)
 
     def _outcome(self, task: Task) -> dict[str, Any]:
         future, task.future = task.future, None
@@ -149,10 +151,11 @@ class Driver:
             return {"status": "cancelled"}
         # Not the program's error: dask gave up on the task, most often since its workers died.
         error = future.exception()
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return {
             "status": "killed",
-            "message": f"workers that ran {task.name} died: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            "hint": "they may need more memory: look at --max-memory, and at the workers' logs",
+            "message": f"dask gave up on {task.name}: {reason}",
+            "hint": "look at the workers' logs; they may need more memory than they have: --max-memory",
         }
 
     def _again(self, task: Task, outcome: dict[str, Any]) -> None:
