@@ -51,7 +51,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = positive)]
     pub compression: f64,
     /// Side of the sheets in pixels, where each is segmented by itself (`infer --each`); left out, all is one mosaic
-    /// and shards are bands of it
+    /// and shards are windows of it
     #[arg(long, value_name = "PX", value_parser = count)]
     pub sheet: Option<usize>,
     /// Side of the stored blocks in pixels [default: what --from measured, else 512]

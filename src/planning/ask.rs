@@ -45,20 +45,13 @@ impl Ask {
         let of_pixels = found.0.split_off(0);
         let scene = scene(args, measured, stored, &mut found)?;
         found.0.extend(of_pixels);
-        let storage = match args.sheet {
-            Some(side) => {
-                found.tell("sheets", format!("{side} px a side, each by itself"), Origin::Given);
-                Storage::Sheets(side)
-            }
-            None => {
-                let size = format!("one, {} x {} px", short(scene.width), short(scene.height));
-                found.tell(
-                    "mosaic",
-                    size,
-                    if args.aoi.is_some() { Origin::Measured } else { Origin::Assumed },
-                );
-                Storage::Mosaic
-            }
+        let storage = if let Some(side) = args.sheet {
+            found.tell("sheets", format!("{side} px a side, each by itself"), Origin::Given);
+            Storage::Sheets(side)
+        } else {
+            let size = format!("one, {} x {} px", short(scene.width), short(scene.height));
+            found.tell("mosaic", size, if args.aoi.is_some() { Origin::Measured } else { Origin::Assumed });
+            Storage::Mosaic
         };
         let tiles = tiles(args, measured, &mut found)?;
         let tile_seconds = tile_seconds(args, measured, &mut found)?;

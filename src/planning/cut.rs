@@ -2,6 +2,10 @@
 
 use super::ground::Outline;
 use super::simulate::ShardWork;
+use seg_grid::{EdgePolicy, Error, Size, TileGrid, Window};
+
+/// Side of the blocks that results are stored in: shards begin with them, and strips are as high.
+const STRIP: usize = 512;
 
 /// Tiles in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub(crate) struct Borders {
 /// How the scene is stored, and with it how it is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// One mosaic: shards are bands of it.
+    /// One mosaic: shards are windows of it.
     Mosaic,
     /// Sheets of so many pixels a side, each segmented by itself: shards are some of them.
     Sheets(usize),
@@ -50,8 +54,6 @@ pub(crate) struct Cut {
     pub repeated: f64,
     /// Pixels that are written.
     pub written: f64,
-    /// Rows of tiles, or sheets: what shards are made of.
-    pub units: u64,
     /// Tiles and strips of each shard.
     pub shards: Vec<ShardTiles>,
 }
@@ -69,17 +71,9 @@ impl Tiles {
         self.side.saturating_sub(self.overlap).max(1)
     }
 
-    /// Tiles along so many pixels, the last one shifted inward.
-    fn along(self, pixels: f64) -> f64 {
-        if pixels <= self.side as f64 {
-            return 1.0;
-        }
-        ((pixels - self.side as f64) / self.stride() as f64).ceil() + 1.0
-    }
-
-    /// Rows of tiles above a line that reach beyond it.
-    fn reaching_over(self) -> u64 {
-        self.overlap.div_ceil(self.stride()) as u64
+    /// Those of a raster.
+    fn grid(self, raster: Size) -> Result<TileGrid, Error> {
+        TileGrid::new(raster, Size::square(self.side), self.overlap, EdgePolicy::Shift)
     }
 }
 
@@ -117,42 +111,48 @@ impl Scene {
     }
 }
 
-/// Cuts a scene into shards, as even as whole rows of tiles or whole sheets allow.
+/// Cuts a scene into shards, as even as whole blocks of strips or whole sheets allow.
 ///
-/// More shards than there are rows or sheets are of no use: the rest is empty and left out.
-pub(crate) fn cut(scene: &Scene, tiles: Tiles, storage: Storage, shards: u64) -> Cut {
+/// More shards than there are blocks or sheets are of no use: the rest is empty and left out.
+///
+/// # Errors
+/// If tiles and overlap leave no step.
+pub(crate) fn cut(scene: &Scene, tiles: Tiles, storage: Storage, shards: u64) -> Result<Cut, Error> {
     let stride = tiles.stride() as f64;
     // The last tile of a row is all new, its neighbors only up to their overlap.
     let parts_along = |pixels: f64| {
-        ((pixels - tiles.overlap as f64) / stride).max(pixels / tiles.side as f64).min(pixels / stride)
+        let whole = (pixels - tiles.overlap as f64) / stride;
+        whole.max(pixels / tiles.side as f64).min(pixels / stride)
     };
     match storage {
         Storage::Mosaic => {
-            let rows = tiles.along(scene.height);
-            let all = rows * tiles.along(scene.width);
+            let size = Size { width: whole(scene.width), height: whole(scene.height) };
+            let grid = tiles.grid(size)?;
+            let all = grid.len() as f64;
             let count = scene.touched(tiles.side as f64, stride, all);
-            let row = count / rows;
+            // An area is taken to be spread evenly over the raster around it.
+            let inside = count / all;
             let tiles_in_parts = match scene.borders {
                 None => parts_along(scene.width) * parts_along(scene.height),
                 Some(_) => scene.pixels / (stride * stride),
             };
-            let shards = shards.clamp(1, rows as u64);
-            let dealt = deal(rows as u64, shards);
-            let again = tiles.reaching_over();
-            let shard = |(number, rows): (usize, u64)| {
-                // The first has no neighbor above.
-                let rows = rows + if number == 0 { 0 } else { again };
-                ShardTiles { tiles: rows as f64 * row, strips: strips(rows) }
-            };
-            let shards: Vec<_> = dealt.enumerate().map(shard).collect();
-            Cut {
+            let shards: Vec<_> = windows(size, shards)
+                .into_iter()
+                .map(|window| {
+                    let columns = grid.x().touching(window.x..window.right()).len();
+                    let rows = grid.y().touching(window.y..window.bottom()).len();
+                    let tiles = columns as f64 * rows as f64 * inside;
+                    ShardTiles { tiles, strips: strips(window.height.div_ceil(STRIP) as u64) }
+                })
+                .collect();
+            let computed: f64 = shards.iter().map(|shard| shard.tiles).sum();
+            Ok(Cut {
                 tiles: count,
                 tiles_in_parts,
-                repeated: (again * (shards.len() as u64 - 1)) as f64 * row,
+                repeated: (computed - count).max(0.0),
                 written: scene.width * scene.height,
-                units: rows as u64,
                 shards,
-            }
+            })
         }
         Storage::Sheets(side) => {
             let pixels = side as f64;
@@ -161,21 +161,21 @@ pub(crate) fn cut(scene: &Scene, tiles: Tiles, storage: Storage, shards: u64) ->
                 None => (scene.pixels / (pixels * pixels)).ceil(),
                 Some(_) => scene.touched(pixels, pixels, all),
             };
-            let rows = tiles.along(pixels);
+            let grid = tiles.grid(Size::square(side))?;
             let tiles_in_parts = scene.pixels / (pixels * pixels) * parts_along(pixels).powi(2);
+            let sheet = grid.len() as f64;
             let shards = shards.clamp(1, (sheets as u64).max(1));
             let shard = |sheets: u64| ShardTiles {
-                tiles: sheets as f64 * rows * rows,
-                strips: strips(sheets.saturating_mul(rows as u64)),
+                tiles: sheets as f64 * sheet,
+                strips: strips(sheets.saturating_mul(side.div_ceil(STRIP) as u64)),
             };
-            Cut {
-                tiles: sheets * rows * rows,
+            Ok(Cut {
+                tiles: sheets * sheet,
                 tiles_in_parts,
                 repeated: 0.0,
                 written: sheets * pixels * pixels,
-                units: sheets as u64,
                 shards: deal(sheets as u64, shards).map(shard).collect(),
-            }
+            })
         }
     }
 }
@@ -187,6 +187,38 @@ impl Cut {
             |shard: &ShardTiles| ShardWork { seconds: shard.tiles * tile_seconds, strips: shard.strips };
         self.shards.iter().map(work).collect()
     }
+}
+
+/// Windows as square as whole blocks allow, as `seg_run::shards` cuts them, which tries more ways than are worth it here.
+fn windows(size: Size, count: u64) -> Vec<Window> {
+    let blocks = |side: usize| side.div_ceil(STRIP) as u64;
+    let bands = (count as f64 * size.height as f64 / size.width as f64).sqrt().round() as u64;
+    let bands = bands.clamp(1, count.min(blocks(size.height)));
+    let ends = |side: usize, parts: u64| {
+        let mut at = 0;
+        deal(blocks(side), parts).map(move |blocks| {
+            let start = at;
+            at = (at + blocks as usize * STRIP).min(side);
+            start..at
+        })
+    };
+    let mut windows = Vec::new();
+    for (rows, across) in ends(size.height, bands).zip(deal(count, bands)) {
+        for columns in ends(size.width, across.clamp(1, blocks(size.width))) {
+            windows.push(Window {
+                x: columns.start,
+                y: rows.start,
+                width: columns.len(),
+                height: rows.len(),
+            });
+        }
+    }
+    windows
+}
+
+/// Whole pixels of a side.
+fn whole(side: f64) -> usize {
+    side.ceil().max(1.0) as usize
 }
 
 /// Units dealt to shards: the larger ones are spread over all.
@@ -203,9 +235,12 @@ fn strips(rows: u64) -> u32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use seg_grid::{EdgePolicy, Size, TileGrid};
 
     const USUAL: Tiles = Tiles { side: 512, overlap: 128 };
+
+    fn cut(scene: &Scene, tiles: Tiles, storage: Storage, shards: u64) -> Cut {
+        super::cut(scene, tiles, storage, shards).unwrap()
+    }
 
     #[test]
     fn a_square_has_the_tiles_that_rs_seg_lays() {
@@ -219,26 +254,49 @@ mod tests {
         }
     }
 
+    /// The shards of `rs-seg infer --shard`, which looks for the best way to cut.
     #[test]
-    fn bands_share_a_row_of_tiles_and_sheets_share_nothing() {
+    fn windows_cost_what_rs_seg_s_cost() {
+        for (width, height) in [(100_000, 100_000), (40_000, 200_000), (300_000, 30_000)] {
+            let size = Size { width, height };
+            let grid = USUAL.grid(size).unwrap();
+            for count in [1, 2, 7, 16, 60, 333] {
+                let touched = |window: &Window| {
+                    grid.x().touching(window.x..window.right()).len()
+                        * grid.y().touching(window.y..window.bottom()).len()
+                };
+                let theirs: Vec<_> = seg_run::shards(&grid, None, size, seg_run::Cuts::Anywhere, count);
+                let theirs: usize = theirs.iter().filter(|window| window.area() > 0).map(touched).sum();
+                let ours = windows(size, count as u64);
+                assert_eq!(ours.iter().map(|window| window.area()).sum::<u64>(), size.area());
+                assert_eq!(ours.len(), count);
+                let ours: usize = ours.iter().map(touched).sum();
+                let off = ours as f64 / theirs as f64 - 1.0;
+                assert!(off.abs() < 0.02, "{size}, {count} shards: {ours} tiles, not {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn windows_share_tiles_and_sheets_share_nothing() {
         let scene = Scene::square(1e10);
-        let (rows, columns) = (261.0, 261.0);
-        let bands = cut(&scene, USUAL, Storage::Mosaic, 9);
-        assert_eq!((bands.tiles, bands.repeated, bands.units), (rows * columns, 8.0 * columns, 261));
-        assert_eq!(bands.shards[0], ShardTiles { tiles: 29.0 * columns, strips: 29 });
-        assert_eq!(bands.shards[8], ShardTiles { tiles: 30.0 * columns, strips: 30 });
+        let mosaic = cut(&scene, USUAL, Storage::Mosaic, 9);
+        assert_eq!((mosaic.tiles, mosaic.shards.len()), (261.0 * 261.0, 9));
+        // Two lines each way, along which one or two rows of tiles are computed on both sides.
+        let lines = mosaic.repeated / 261.0;
+        assert!((4.0..9.0).contains(&lines), "{lines}");
         let alone = cut(&scene, Tiles { overlap: 0, ..USUAL }, Storage::Mosaic, 9);
         assert_eq!(alone.repeated, 0.0);
         let sheets = cut(&scene, USUAL, Storage::Sheets(10_000), 9);
-        assert_eq!((sheets.units, sheets.repeated, sheets.written), (100, 0.0, 1e10));
+        assert_eq!((sheets.repeated, sheets.written), (0.0, 1e10));
         let most = sheets.shards.iter().map(|s| s.tiles).fold(0.0, f64::max);
         assert_eq!(most, 12.0 * 26.0 * 26.0);
     }
 
     #[test]
-    fn more_shards_than_rows_or_sheets_are_left_out() {
+    fn more_shards_than_blocks_or_sheets_are_left_out() {
         let scene = Scene::square(1e6);
-        assert_eq!(cut(&scene, USUAL, Storage::Mosaic, 50).shards.len(), 3);
+        assert_eq!(cut(&scene, USUAL, Storage::Mosaic, 50).shards.len(), 4);
         assert_eq!(cut(&scene, USUAL, Storage::Sheets(500), 50).shards.len(), 4);
         assert_eq!(cut(&scene, USUAL, Storage::Sheets(5000), 50).shards.len(), 1);
     }
@@ -246,7 +304,7 @@ mod tests {
     #[test]
     fn a_part_of_a_sheet_is_a_sheet() {
         let two = cut(&Scene::square(1.1e6), USUAL, Storage::Sheets(1000), 2);
-        assert_eq!((two.units, two.written), (2, 2e6));
+        assert_eq!(two.written, 2e6);
         assert!(two.tiles > 2.0 * two.tiles_in_parts / 1.1);
     }
 
@@ -273,7 +331,7 @@ mod tests {
             prop_assert!(found - counted < 1.0 + 1e-9 && counted - found < 1e-9, "{found}, counted {counted}");
         }
 
-        /// Every row is in one shard, and repeated rows come on top.
+        /// Every tile is in a shard, and repeated ones come on top.
         #[test]
         fn shards_are_the_scene(pixels in 1e4_f64..1e11, shards in 1_u64..400, overlap in 0_usize..511, sheet in 0_usize..9000) {
             let tiles = Tiles { side: 512, overlap };

@@ -109,7 +109,7 @@ fn workers_for(question: &Question, deadline: f64) -> Result<usize, Advice> {
         let runs = SEARCH_RUNS.min(question.trials.runs);
         Ok(with_workers(question, workers, None, runs)?.wall.p95 <= deadline)
     };
-    let one = cut(&question.scene, question.tiles, question.storage, 1);
+    let one = cut_for(question, 1)?;
     let least =
         (one.tiles * question.tile_seconds / deadline).ceil().clamp(1.0, MOST_WORKERS as f64) as usize;
     let (mut below, mut workers) = (least - 1, least);
@@ -148,7 +148,7 @@ fn with_workers(
     runs: usize,
 ) -> Result<Estimate, Advice> {
     let shards_asked = question.shards.unwrap_or(SHARDS_A_WORKER * workers as u64);
-    let cut = cut(&question.scene, question.tiles, question.storage, shards_asked);
+    let cut = cut_for(question, shards_asked)?;
     let machine = question.machine;
     let fleet = Fleet {
         workers,
@@ -200,6 +200,11 @@ fn with_workers(
         },
         cut,
     })
+}
+
+fn cut_for(question: &Question, shards: u64) -> Result<Cut, Advice> {
+    cut(&question.scene, question.tiles, question.storage, shards)
+        .map_err(|error| Advice::new(error.to_string(), "look at --tile, --overlap and --sheet"))
 }
 
 fn share_until(walls: &[f64], deadline: f64) -> f64 {

@@ -120,13 +120,13 @@ pub(crate) fn simulate(shards: &[ShardWork], fleet: Fleet, seed: u64) -> Ledger 
         idle,
         ledger: Ledger::default(),
     };
-    run.to_the_end();
+    run.finish();
     run.ledger.idle += (fleet.workers - busy) as f64 * run.ledger.wall;
     run.ledger
 }
 
 impl Run<'_> {
-    fn to_the_end(&mut self) {
+    fn finish(&mut self) {
         let mut open = self.shards.len();
         let mut away = Vec::new();
         self.hand_out(0.0);
@@ -150,7 +150,7 @@ impl Run<'_> {
             self.hand_out(at);
         }
         let wall = self.ledger.wall;
-        self.ledger.away = away.iter().map(|(from, to)| to.min(wall) - from.min(wall)).sum();
+        self.ledger.away = away.iter().fold(0.0, |sum, (from, to)| sum + to.min(wall) - from.min(wall));
         self.ledger.idle += self.idle.iter().map(|since| wall - since.at.min(wall)).sum::<f64>();
     }
 
@@ -259,7 +259,7 @@ mod tests {
         for (failure_rate, seconds, startup, restart_delay) in
             [(0.01, 100.0, 0.0, 0.0), (0.02, 80.0, 10.0, 0.0), (0.005, 200.0, 0.0, 50.0)]
         {
-            let fleet = Fleet { failure_rate, startup, restart_delay, ..PLAIN };
+            let fleet = Fleet { startup, restart_delay, failure_rate, ..PLAIN };
             let found = mean(20_000, |seed| simulate(&shards(1, seconds, 1), fleet, seed).wall);
             let attempt = failure_rate * (startup + seconds);
             holds(found, (1.0 / failure_rate + restart_delay) * attempt.exp_m1());
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn finished_strips_are_worth_what_the_formula_says() {
         let (failure_rate, seconds, strips, restart_delay) = (0.01, 300.0, 10, 20.0);
-        let fleet = Fleet { failure_rate, restart_delay, ..PLAIN };
+        let fleet = Fleet { restart_delay, failure_rate, ..PLAIN };
         let found = mean(20_000, |seed| simulate(&shards(1, seconds, strips), fleet, seed).wall);
         let strip = failure_rate * seconds / f64::from(strips);
         let expected = f64::from(strips) * (1.0 / failure_rate + restart_delay) * strip.exp_m1();
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn failures_are_as_many_as_their_rate_says() {
-        let fleet = Fleet { workers: 5, failure_rate: 0.001, startup: 30.0, restart_delay: 60.0, ..PLAIN };
+        let fleet = Fleet { workers: 5, startup: 30.0, restart_delay: 60.0, failure_rate: 0.001, ..PLAIN };
         let (mut failures, mut exposed) = (0.0, 0.0);
         for seed in 0..300 {
             let ledger = simulate(&shards(40, 500.0, 5), fleet, seed);

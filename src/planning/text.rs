@@ -157,8 +157,9 @@ pub(crate) fn plan(figures: &[Figure], estimate: &Estimate, cores: u64, gpus: u6
             table.row("reading", &[&short(reading), &format!("{} GB", short(data.read / GIGA))]);
         }
     }
-    for note in notes(estimate) {
-        let _ = write!(table.0, "\nnote: {note}");
+    for (place, note) in notes(estimate).into_iter().enumerate() {
+        let gap = if place == 0 { "\n\n" } else { "\n" };
+        let _ = write!(table.0, "{gap}note: {note}");
     }
     table.0
 }
