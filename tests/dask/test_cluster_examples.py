@@ -75,8 +75,8 @@ class Flags(unittest.TestCase):
 
         arguments = cli.parser().parse_args(['a.tif', '--out', 'c.tif', '--local', '2', '--vector', 'v.gpkg'])
         self.assert_known('infer', flags_of(cli.infer_command(arguments, [], '0/2', 1)) - {'--'})
-        self.assert_known('merge', flags_of(cli.merge_command(arguments, [])) | set(cli.SHARED))
-        self.assertLessEqual({'--list', '--each'} | set(cli.SHARED), self.known['infer'])
+        self.assert_known('merge', flags_of(cli.merge_command(arguments, [])) | set(cli.BOTH) | set(cli.MERGE_ONLY))
+        self.assertLessEqual({'--list', '--each'} | set(cli.BOTH), self.known['infer'])
 
 
 class Kubernetes(unittest.TestCase):

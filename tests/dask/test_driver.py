@@ -130,6 +130,13 @@ class Runs(Case):
         self.assertIn('error: cannot reach the scheduler nonsense://x', error)
         self.assertIn('hint: ', error)
 
+    def test_an_output_that_exists_is_refused_before_anything_runs(self):
+        (self.folder / 'classes.tif').write_text('mine')
+        _, error, code = self.run_dask(*LOCAL)
+        self.assertEqual((code, self.log()), (1, []))
+        self.assertIn('error: classes.tif exists\nhint: -- --overwrite replaces it', error)
+        self.assertEqual((self.folder / 'classes.tif').read_text(), 'mine')
+
     def test_an_output_in_no_folder_is_told_before_anything_runs(self):
         _, error, code = self.run_dask('a.tif', '--out', 'no/c.tif', '--local', '1')
         self.assertEqual(code, 1)

@@ -30,6 +30,12 @@ class Arguments(unittest.TestCase):
         flags = ['--tta', 'flip', '--of', 'COG', '--co', 'A=B', '--co=C=D', '--overwrite', '--probabilities', 'p.tif']
         expected = ['--of', 'COG', '--co', 'A=B', '--co=C=D', '--overwrite', '--probabilities', 'p.tif']
         self.assertEqual(cli.shared(flags), expected)
+        # A shard has no format, and refuses flags that say one.
+        kept = ['--tta', 'flip', '--overwrite', '--probabilities', 'p.tif']
+        self.assertEqual(cli.for_shards(flags), kept)
+        self.assertNotIn('--of', cli.infer_command(self.parsed('a.tif'), flags, '0/2', 1))
+        each = self.parsed('--list', 'l.txt', '--each')
+        self.assertIn('--of', cli.infer_command(each, flags, '0/2', 1))
         merge = cli.merge_command(self.parsed('a.tif', '--vector', 'v.gpkg', '--keep-parts'), flags)
         self.assertEqual(merge[:5], ['rs-seg', 'merge', 'c.tif.rs-seg-parts', '--out', 'c.tif'])
         self.assertIn('v.gpkg', merge)

@@ -19,8 +19,9 @@ from .progress import Progress
 SHARDS_A_WORKER = 4
 # What the first worker gets to come.
 WORKERS_S = 10.0
-# Flags of infer that are about the files that merging writes, and whether a value follows.
-SHARED = {"--probabilities": True, "--confidence": True, "--of": True, "--co": True, "--overwrite": False}
+# Flags of infer that concern merging, and whether a value follows: what both need, and what a shard has no use for.
+BOTH = {"--probabilities": True, "--confidence": True, "--no-manifest": False, "--overwrite": False, "--config": True}
+MERGE_ONLY = {"--of": True, "--co": True}
 PARTS = ".rs-seg-parts"
 
 DESCRIPTION = """\
@@ -140,7 +141,9 @@ def infer_command(arguments: argparse.Namespace, flags: list[str], shard: str, t
         command.append("--each")
     if threads is not None and not any(flag.split("=")[0] == "--threads" for flag in flags):
         command += ["--threads", str(threads)]
-    return [*command, *flags, *(["--", *arguments.inputs] if arguments.inputs else [])]
+    # Where every raster is an output by itself, its format is the shard's to write.
+    own = flags if arguments.each else for_shards(flags)
+    return [*command, *own, *(["--", *arguments.inputs] if arguments.inputs else [])]
 
 
 def merge_command(arguments: argparse.Namespace, flags: list[str]) -> list[str]:
@@ -155,14 +158,23 @@ def merge_command(arguments: argparse.Namespace, flags: list[str]) -> list[str]:
 
 def shared(flags: list[str]) -> list[str]:
     """Those flags of infer that merging needs too."""
-    found, at = [], 0
+    return [word for group in _groups(flags) if group[0].split("=")[0] in {**BOTH, **MERGE_ONLY} for word in group]
+
+
+def for_shards(flags: list[str]) -> list[str]:
+    """Those flags that a shard takes."""
+    return [word for group in _groups(flags) if group[0].split("=")[0] not in MERGE_ONLY for word in group]
+
+
+def _groups(flags: list[str]) -> list[list[str]]:
+    """Flags with the values that follow them, as far as that matters here."""
+    groups, at = [], 0
     while at < len(flags):
         name, equals, _ = flags[at].partition("=")
-        takes_next = SHARED.get(name, False) and not equals
-        if name in SHARED:
-            found += flags[at : at + (2 if takes_next else 1)]
-        at += 2 if takes_next else 1
-    return found
+        words = 2 if {**BOTH, **MERGE_ONLY}.get(name, False) and not equals else 1
+        groups.append(flags[at : at + words])
+        at += words
+    return groups
 
 
 def shards_before(out: str) -> Optional[int]:
@@ -183,6 +195,10 @@ def _run(arguments: argparse.Namespace, flags: list[str], progress: Progress) ->
     out = Path(os.path.abspath(arguments.out))
     if not out.parent.is_dir():
         raise driver.Failure(f"cannot write {arguments.out}: the folder {out.parent} does not exist", f"make it: mkdir -p {out.parent}")
+    overwrites = "--overwrite" in flags
+    for path in [] if arguments.each or overwrites else [arguments.out, *([arguments.vector] if arguments.vector else [])]:
+        if os.path.exists(path):
+            raise driver.Failure(f"{path} exists", "-- --overwrite replaces it when the new one is whole")
     token = driver.make_token(out.parent)
     stop = threading.Event()
     # Workers of this machine are to leave Ctrl-C to the driver.
