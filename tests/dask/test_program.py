@@ -57,8 +57,12 @@ class Program(Case):
         return [path for path in self.folder.glob('classes.tif.rs-seg-parts/*/run.json')]
 
     def test_a_worker_that_is_killed_changes_no_byte(self):
-        whole = [RS_SEG, 'infer', 'scene.tif', '--out', 'whole.tif', '--vector', 'whole.geojson', '--quiet', *FLAGS]
-        subprocess.run(whole, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+        # The same names: a layer has its file's.
+        one = self.folder / 'one'
+        one.mkdir()
+        outputs = ['--out', 'classes.tif', '--vector', 'classes.geojson']
+        whole = [RS_SEG, 'infer', '../scene.tif', *outputs, '--quiet', *FLAGS]
+        subprocess.run(whole, cwd=one, check=True, stdout=subprocess.DEVNULL)
         process = self.dask('--vector', 'classes.geojson')
         self.wait_for(lambda: self.computing() and self.children(), 'a shard')
         victim = self.parent(self.children()[0])
@@ -67,7 +71,7 @@ class Program(Case):
         self.assertEqual(code, 0, error)
         self.assertIn('classes.tif\n', out)
         for name in ('tif', 'geojson'):
-            self.assertEqual(digest(self.folder / f'classes.{name}'), digest(self.folder / f'whole.{name}'), name)
+            self.assertEqual(digest(self.folder / f'classes.{name}'), digest(one / f'classes.{name}'), name)
         self.assertFalse((self.folder / 'classes.tif.rs-seg-parts').exists(), 'parts are removed')
         self.assertEqual(self.children(), [])
 
