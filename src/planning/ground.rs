@@ -123,7 +123,7 @@ mod tests {
         let mut holed = whole.clone();
         holed.push(rectangle(0.25, 0.25, 0.75, 0.75).into_iter().rev().collect());
         let (whole, holed) =
-            (measure(&[whole.clone()]), measure(&[holed, vec![rectangle(5.0, 0.0, 6.0, 1.0)]]));
+            (measure(std::slice::from_ref(&whole)), measure(&[holed, vec![rectangle(5.0, 0.0, 6.0, 1.0)]]));
         assert!((holed.area / whole.area - 1.75).abs() < 1e-3, "{holed:?}");
         assert!((holed.width / whole.width - 6.0).abs() < 1e-9);
         assert!((holed.across / whole.across - 2.5).abs() < 1e-3);
