@@ -93,11 +93,16 @@ impl Context {
     ///
     /// Only for files that this program writes, never for names that GDAL opens.
     pub(crate) fn check_output(&self, path: &Path) -> anyhow::Result<()> {
+        Self::check_writable(path, self.existing)
+    }
+
+    /// The same where something else than the flag decides about outputs that exist.
+    pub(crate) fn check_writable(path: &Path, existing: Existing) -> anyhow::Result<()> {
         if path.is_dir() {
             let what = format!("{} is a folder, not a file to write", path.display());
             return Err(Advice::new(what, "name a file in it").into());
         }
-        if self.existing == Existing::Refuse && path.exists() {
+        if existing == Existing::Refuse && path.exists() {
             let hint = "--overwrite replaces it when the new one is whole";
             return Err(Advice::new(format!("{} exists", path.display()), hint).into());
         }
