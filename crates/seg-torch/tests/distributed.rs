@@ -149,31 +149,34 @@ fn gradients_are_averaged_over_all_batches_of_all() {
 
 #[test]
 fn a_joint_batch_norm_is_that_of_the_joined_batch() {
-    let input: Vec<_> = (0..6 * 3 * 5 * 4).map(|i| (i as f32 * 0.71).sin() * 3.0 + 100.0).collect();
-    let input = Tensor::from_slice(&input).view([6, 3, 5, 4]); // (B, C, H, W)
-    let target = (&input * 1.7).cos();
+    // Made anew in each thread: tensors are not shared between them.
+    let input = || {
+        let input: Vec<_> = (0..6 * 3 * 5 * 4).map(|i| (i as f32 * 0.71).sin() * 3.0 + 100.0).collect();
+        Tensor::from_slice(&input).view([6, 3, 5, 4]) // (B, C, H, W)
+    };
+    let target = || (input() * 1.7).cos();
     let parameters = || {
         let weight = Tensor::from_slice(&[0.5_f32, -1.0, 2.0]).set_requires_grad(true);
         let bias = Tensor::from_slice(&[0.1_f32, 0.2, 0.3]).set_requires_grad(true);
         (weight, bias, Tensor::zeros([3], FLOAT), Tensor::ones([3], FLOAT))
     };
     let (weight, bias, mean, variance) = parameters();
-    let whole = input.copy().set_requires_grad(true);
+    let whole = input().set_requires_grad(true);
     let expected =
         whole.batch_norm(Some(&weight), Some(&bias), Some(&mean), Some(&variance), true, 0.1, 1e-5, true);
-    (&expected - &target).square().sum(Kind::Float).backward();
+    (&expected - target()).square().sum(Kind::Float).backward();
     for world in [2_i64, 3] {
         let part = |rank: i64, of: &Tensor| of.narrow(0, rank * 6 / world, 6 / world);
         let found = together(world as usize, |group| {
             let rank = group.rank() as i64;
             let (weight, bias, mean, variance) = parameters();
-            let own = part(rank, &input).copy().set_requires_grad(true);
+            let own = part(rank, &input()).copy().set_requires_grad(true);
             let compute = || joint_batch_norm(&own, (&weight, &bias), (&mean, &variance), 0.1, 1e-5).unwrap();
             assert!(compute().is_none(), "nobody asked for it");
             let joint = JointStatistics::of(group);
             let ys = compute().expect("asked for");
             drop(joint);
-            (&ys - part(rank, &target)).square().sum(Kind::Float).backward();
+            (&ys - part(rank, &target())).square().sum(Kind::Float).backward();
             for gradient in [weight.grad(), bias.grad()] {
                 group.all_reduce(&gradient, Reduction::Sum).unwrap();
             }

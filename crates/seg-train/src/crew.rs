@@ -381,7 +381,8 @@ mod tests {
     fn losses_are_means_and_no_number_where_one_is_none() {
         let found = together(2, |crew| {
             let rank = crew.rank() as f64;
-            let losses = StepLosses { total: 1.0 + rank, main: rank, cpc: Some(3.0), ..StepLosses::default() };
+            let losses =
+                StepLosses { total: 1.0 + rank, main: rank, cpc: Some(3.0), ..StepLosses::default() };
             let (mean, ()) = crew.mean(Ok((losses, ()))).unwrap();
             let broken = StepLosses { total: if crew.is_first() { 1.0 } else { f64::NAN }, ..losses };
             (mean, crew.mean(Ok((broken, ()))).unwrap().0)
@@ -407,13 +408,18 @@ mod tests {
             let memory = ContrastMemory::from_tensors(&named.into_iter().collect(), Device::Cpu).unwrap();
             // The second batch was seen by one process, the third by none.
             let second = crew.is_first().then(|| {
-                ContrastMemory::from_tensors(&memory.as_ref().unwrap().tensors().into_iter().collect(), Device::Cpu)
-                    .unwrap()
-                    .unwrap()
+                ContrastMemory::from_tensors(
+                    &memory.as_ref().unwrap().tensors().into_iter().collect(),
+                    Device::Cpu,
+                )
+                .unwrap()
+                .unwrap()
             });
             let all = crew.gather_memories(&[memory, second, None]).unwrap();
-            let values: Vec<_> =
-                all.iter().map(|(number, tensors)| (*number, tensors[0].1.double_value(&[1, 2, 2]))).collect();
+            let values: Vec<_> = all
+                .iter()
+                .map(|(number, tensors)| (*number, tensors[0].1.double_value(&[1, 2, 2])))
+                .collect();
             (matrix.count(1, 2), matrix.unknown_truth()[&99], values)
         });
         for (count, unknown, values) in found {

@@ -12,6 +12,8 @@ const SETTINGS: [&str; 4] =
 /// Those whose connections close notice at once; one that is only silent takes the whole time.
 const LONG: [&str; 2] = ["--dist-timeout", "100s"];
 const SHORT: [&str; 2] = ["--dist-timeout", "3s"];
+/// Long enough for all to start on a machine that has more to do.
+const SILENCE: [&str; 2] = ["--dist-timeout", "20s"];
 
 #[track_caller]
 fn assert_told(survivor: &Ended) {
@@ -94,7 +96,7 @@ fn one_that_never_comes_is_named_after_the_timeout() {
 #[test]
 fn one_that_is_killed_at_its_start_ends_the_others() {
     let ground = Ground::new();
-    let mut crew = Crew::start(&ground, 3, &arguments("run", &SETTINGS, &["--dist-timeout", "10s"]), 0);
+    let mut crew = Crew::start(&ground, 3, &arguments("run", &SETTINGS, &SILENCE), 0);
     crew.0[2].child.kill().expect("kills");
     let ended = crew.end();
     for survivor in &ended[..2] {
@@ -110,7 +112,8 @@ fn one_that_is_killed_at_its_start_ends_the_others() {
 #[test]
 fn one_that_says_nothing_any_more_is_lost_after_the_timeout() {
     let ground = Ground::new();
-    let crew = Crew::start(&ground, 2, &arguments("run", &SETTINGS, &SHORT), 5);
+    let endless = [&["train.steps=100000"], &SETTINGS[1..]].concat();
+    let crew = Crew::start(&ground, 2, &arguments("run", &endless, &SILENCE), 5);
     crew.0[1].signal("-STOP");
     let mut members = crew.0.into_iter();
     let (first, silent) = (members.next().expect("two"), members.next().expect("two"));

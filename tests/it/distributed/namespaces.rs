@@ -80,7 +80,7 @@ fn two_machines_learn_what_two_processes_do() {
     let short = ["--overwrite", "--set", "train.steps=100000"];
     let at = arguments.iter().position(|argument| *argument == "60s").expect("the timeout");
     let mut cut = arguments.clone();
-    cut[at] = "5s";
+    cut[at] = "20s";
     let cut = [&cut[..], &short].concat();
     let crew = Crew::start_each(&ground, 2, 2, |rank| {
         let inner = command(&cut);

@@ -75,7 +75,7 @@ impl Rendezvous {
         let names = if variables.text("WORLD_SIZE").is_some() {
             ["WORLD_SIZE", "RANK", "LOCAL_RANK"]
         } else if variables.text("RANK").is_some() && variables.text("MASTER_ADDR").is_some() {
-            return Err(variables.missing("WORLD_SIZE", "RANK and MASTER_ADDR are"));
+            return Err(missing("WORLD_SIZE", "RANK and MASTER_ADDR are"));
         } else if variables.text("SLURM_NTASKS").is_some()
             && variables.text("MASTER_ADDR").is_some()
             && variables.text("MASTER_PORT").is_some()
@@ -87,7 +87,7 @@ impl Rendezvous {
         let [world_name, rank_name, local_name] = names;
         let world = variables.needed::<usize>(world_name, "")?;
         if world == 0 || world > MOST {
-            return Err(variables.wrong(world_name, format!("a number from 1 to {MOST}")));
+            return Err(variables.wrong(world_name, &format!("a number from 1 to {MOST}")));
         }
         if world == 1 {
             return Ok(None);
@@ -96,21 +96,21 @@ impl Rendezvous {
         let rank = variables.needed::<usize>(rank_name, &because)?;
         if rank >= world {
             return Err(
-                variables.wrong(rank_name, format!("below {world}, the number of processes ({world_name})"))
+                variables.wrong(rank_name, &format!("below {world}, the number of processes ({world_name})"))
             );
         }
         let port = variables.needed::<u64>("MASTER_PORT", &because)?;
         let port = u16::try_from(port).ok().filter(|port| *port > 0);
-        let port = port.ok_or_else(|| variables.wrong("MASTER_PORT", "a port from 1 to 65535".to_owned()))?;
+        let port = port.ok_or_else(|| variables.wrong("MASTER_PORT", "a port from 1 to 65535"))?;
         let agent = match variables.text("TORCHELASTIC_USE_AGENT_STORE").as_deref() {
             None | Some("" | "False" | "false" | "0") => Serves::First,
             Some("True" | "true" | "1") => Serves::Launcher,
             Some(_) => {
-                return Err(variables.wrong("TORCHELASTIC_USE_AGENT_STORE", "True or False".to_owned()));
+                return Err(variables.wrong("TORCHELASTIC_USE_AGENT_STORE", "True or False"));
             }
         };
         Ok(Some(Self {
-            host: variables.text("MASTER_ADDR").ok_or_else(|| variables.missing("MASTER_ADDR", &because))?,
+            host: variables.text("MASTER_ADDR").ok_or_else(|| missing("MASTER_ADDR", &because))?,
             port,
             rank,
             world,
@@ -137,6 +137,10 @@ pub fn restarts(lookup: impl Fn(&str) -> Option<String>) -> Result<u64, Error> {
     Ok(Variables(&lookup).number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0))
 }
 
+fn missing(name: &'static str, because: &str) -> Error {
+    Error::Variable { name, problem: format!("is not set, and {because}") }
+}
+
 /// Variables by their names.
 struct Variables<'a, F>(&'a F);
 
@@ -147,19 +151,15 @@ impl<F: Fn(&str) -> Option<String>> Variables<'_, F> {
     }
 
     fn number<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Error> {
-        let parse = |text: String| text.parse().map_err(|_| self.wrong(name, "a whole number".to_owned()));
+        let parse = |text: String| text.parse().map_err(|_| self.wrong(name, "a whole number"));
         self.text(name).map(parse).transpose()
     }
 
     fn needed<T: FromStr>(&self, name: &'static str, because: &str) -> Result<T, Error> {
-        self.number(name)?.ok_or_else(|| self.missing(name, because))
+        self.number(name)?.ok_or_else(|| missing(name, because))
     }
 
-    fn missing(&self, name: &'static str, because: &str) -> Error {
-        Error::Variable { name, problem: format!("is not set, and {because}") }
-    }
-
-    fn wrong(&self, name: &'static str, must: String) -> Error {
+    fn wrong(&self, name: &'static str, must: &str) -> Error {
         let found = self.text(name).unwrap_or_default();
         Error::Variable { name, problem: format!("is \"{found}\", which is not {must}") }
     }
