@@ -14,7 +14,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let number: f64 = number.trim().parse().map_err(|_| wrong())?;
     // A year is more than anybody waits, and less than any clock overflows at.
     let seconds = number * seconds;
-    if seconds >= 0.001 && seconds < 366.0 * 86400.0 {
+    if (0.001..366.0 * 86400.0).contains(&seconds) {
         Ok(Duration::from_secs_f64(seconds))
     } else {
         Err(wrong())

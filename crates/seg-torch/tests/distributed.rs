@@ -31,8 +31,8 @@ fn meeting(port: u16, rank: usize, world: usize) -> Rendezvous {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
 }
 
 /// Does the same in so many threads, and gives what each returns in the order of ranks.
@@ -42,15 +42,15 @@ fn together<T: Send>(world: usize, each: impl Fn(&Arc<Group>) -> T + Sync) -> Ve
         let threads: Vec<_> = (0..world)
             .map(|rank| {
                 let each = &each;
-                scope.spawn(move || each(&Group::meet(&meeting(port, rank, world), LONG).unwrap()))
+                scope.spawn(move || each(&Group::meet(&meeting(port, rank, world), LONG).expect("all come")))
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads.into_iter().map(|thread| thread.join().expect("ends")).collect()
     })
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
-    Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    Vec::try_from(tensor.flatten(0, -1)).expect("floats")
 }
 
 #[track_caller]

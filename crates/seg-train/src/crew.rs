@@ -41,6 +41,9 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// How it went in every process, and its numbers.
+type Told<const N: usize> = Vec<(f64, [f64; N])>;
+
 const GO_ON: f64 = 0.0;
 const STOP: f64 = 1.0;
 const FAILED: f64 = 2.0;
@@ -97,7 +100,7 @@ impl Crew {
         here: Result<T, Error>,
         wish: Verdict,
         numbers: [f64; N],
-    ) -> Result<(T, Vec<(f64, [f64; N])>), Error> {
+    ) -> Result<(T, Told<N>), Error> {
         let here = match here {
             // There is nobody to tell.
             Err(error) if error.is_loss_of_peer() => return Err(error),
@@ -347,7 +350,7 @@ mod tests {
             crew.compare_jobs("the same").unwrap();
             if crew.rank() == 2 {
                 // The smallest difference that there is.
-                let _drifted = weights.set_data(&Tensor::from_slice(&[0.5_f32, 1.5_f32.next_up()]));
+                weights.set_data(&Tensor::from_slice(&[0.5_f32, 1.5_f32.next_up()]));
             }
             crew.compare_weights(&[&weights], 5).unwrap_err().to_string()
         });

@@ -61,9 +61,8 @@ impl Together {
         batches: &[Batch],
         step: u64,
     ) -> Result<(StepLosses, Vec<Tensor>), Error> {
-        let (last, before) = match batches.split_last() {
-            Some((last, before)) => (last, before),
-            None => return Ok((StepLosses::default(), Vec::new())),
+        let Some((last, before)) = batches.split_last() else {
+            return Ok((StepLosses::default(), Vec::new()));
         };
         let share = 1.0 / batches.len() as f64;
         let joint = self.joint.then(|| JointStatistics::of(self.crew.group()));

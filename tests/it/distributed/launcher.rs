@@ -3,6 +3,7 @@
 use std::process::Command;
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn torchrun_starts_trainings_and_starts_them_anew() {
     let Some(python) = std::env::var_os("RS_SEG_TORCHRUN").filter(|name| !name.is_empty()) else {
         println!("skipped: no torchrun; RS_SEG_TORCHRUN names a Python that has torch");

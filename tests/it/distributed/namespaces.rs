@@ -42,6 +42,7 @@ impl Drop for Machines {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn two_machines_learn_what_two_processes_do() {
     let machines = match Machines::new() {
         Ok(machines) => machines,
