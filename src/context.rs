@@ -31,6 +31,15 @@ pub(crate) enum ResultFormat {
     Json,
 }
 
+/// Where the number of threads comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ThreadsOf {
+    /// The flag.
+    User,
+    /// The processor's cores.
+    Machine,
+}
+
 /// What every command gets besides its own arguments.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -40,6 +49,8 @@ pub(crate) struct Context {
     pub progress: Reporter,
     /// Processor threads to use.
     pub threads: usize,
+    /// Where that number comes from.
+    threads_of: ThreadsOf,
     /// Where networks are to run; [`Context::network_device`] finds what that is here.
     pub device: DeviceArg,
     /// What becomes of outputs that exist.
@@ -61,10 +72,19 @@ impl Context {
                 .threads
                 .or_else(|| thread::available_parallelism().ok())
                 .map_or(1, NonZeroUsize::get),
+            threads_of: if global.threads.is_some() { ThreadsOf::User } else { ThreadsOf::Machine },
             device: global.device,
             existing: if global.overwrite { Existing::Replace } else { Existing::Refuse },
             format: if global.json { ResultFormat::Json } else { ResultFormat::Text },
         })
+    }
+
+    /// Threads for each of several processes on this machine, which share its cores unless the user says how many.
+    pub(crate) fn threads_beside(&self, processes: usize) -> usize {
+        match self.threads_of {
+            ThreadsOf::User => self.threads,
+            ThreadsOf::Machine => (self.threads / processes.max(1)).max(1),
+        }
     }
 
     /// Where networks run; a GPU that is there and cannot be used is told. To be called before the first tensor.

@@ -4,6 +4,7 @@ mod bands;
 mod bbox;
 mod choice;
 mod device;
+mod duration;
 mod ground;
 mod gsd;
 mod key_value;
@@ -27,6 +28,7 @@ pub(crate) use choice::{
     ReadErrorChoice, ResampleChoice, SimplifyChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
+pub(crate) use duration::duration;
 pub(crate) use ground::{GroundArea, GroundLength, OnGround, ground_area, ground_length};
 pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};
