@@ -31,6 +31,15 @@ pub(crate) enum ResultFormat {
     Json,
 }
 
+/// Where the number of threads comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ThreadsOf {
+    /// The flag.
+    User,
+    /// The processor's cores.
+    Machine,
+}
+
 /// What every command gets besides its own arguments.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -40,6 +49,8 @@ pub(crate) struct Context {
     pub progress: Reporter,
     /// Processor threads to use.
     pub threads: usize,
+    /// Where that number comes from.
+    threads_of: ThreadsOf,
     /// Where networks are to run; [`Context::network_device`] finds what that is here.
     pub device: DeviceArg,
     /// What becomes of outputs that exist.
@@ -61,10 +72,19 @@ impl Context {
                 .threads
                 .or_else(|| thread::available_parallelism().ok())
                 .map_or(1, NonZeroUsize::get),
+            threads_of: if global.threads.is_some() { ThreadsOf::User } else { ThreadsOf::Machine },
             device: global.device,
             existing: if global.overwrite { Existing::Replace } else { Existing::Refuse },
             format: if global.json { ResultFormat::Json } else { ResultFormat::Text },
         })
+    }
+
+    /// Threads for each of several processes on this machine, which share its cores unless the user says how many.
+    pub(crate) fn threads_beside(&self, processes: usize) -> usize {
+        match self.threads_of {
+            ThreadsOf::User => self.threads,
+            ThreadsOf::Machine => (self.threads / processes.max(1)).max(1),
+        }
     }
 
     /// Where networks run; a GPU that is there and cannot be used is told. To be called before the first tensor.
@@ -93,11 +113,16 @@ impl Context {
     ///
     /// Only for files that this program writes, never for names that GDAL opens.
     pub(crate) fn check_output(&self, path: &Path) -> anyhow::Result<()> {
+        Self::check_writable(path, self.existing)
+    }
+
+    /// The same where something else than the flag decides about outputs that exist.
+    pub(crate) fn check_writable(path: &Path, existing: Existing) -> anyhow::Result<()> {
         if path.is_dir() {
             let what = format!("{} is a folder, not a file to write", path.display());
             return Err(Advice::new(what, "name a file in it").into());
         }
-        if self.existing == Existing::Refuse && path.exists() {
+        if existing == Existing::Refuse && path.exists() {
             let hint = "--overwrite replaces it when the new one is whole";
             return Err(Advice::new(format!("{} exists", path.display()), hint).into());
         }

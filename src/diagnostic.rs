@@ -1,6 +1,6 @@
 //! Errors for people: what failed and on what, why, and what can be done.
 
-use crate::stderr::{LineFormat, Stderr};
+use crate::stderr::Stderr;
 use serde_json::json;
 use std::error::Error as StdError;
 use std::fmt;
@@ -58,18 +58,12 @@ impl Diagnostic {
 
     /// Writes it to standard error.
     pub(crate) fn tell(&self, stderr: &Stderr) {
-        match stderr.format() {
-            LineFormat::Text => stderr.line(&self.text()),
-            LineFormat::Events => {
-                let message = match &self.cause {
-                    Some(cause) => format!("{}: {cause}", self.message),
-                    None => self.message.clone(),
-                };
-                stderr.event(
-                    &json!({"event": "error", "code": self.code, "message": message, "hint": self.hint}),
-                );
-            }
-        }
+        let message = match &self.cause {
+            Some(cause) => format!("{}: {cause}", self.message),
+            None => self.message.clone(),
+        };
+        let event = json!({"event": "error", "code": self.code, "message": message, "hint": self.hint});
+        stderr.error(&self.text(), event);
     }
 
     /// At most three lines.

@@ -5,7 +5,7 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What a line on standard error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) struct Stderr {
     /// The bar that is drawn at the moment; lines go above it.
     bar: Mutex<Option<ProgressBar>>,
     closed: AtomicBool,
+    /// The number of a process that tells only errors, of several.
+    only_errors: OnceLock<usize>,
 }
 
 impl Stderr {
@@ -32,12 +34,36 @@ impl Stderr {
             (ProgressChoice::Json, _) | (_, LogFormat::Json) => LineFormat::Events,
             _ => LineFormat::Text,
         };
-        Self { format, bar: Mutex::new(None), closed: AtomicBool::new(false) }
+        Self { format, bar: Mutex::new(None), closed: AtomicBool::new(false), only_errors: OnceLock::new() }
     }
 
     /// What lines are.
     pub(crate) const fn format(&self) -> LineFormat {
         self.format
+    }
+
+    /// From now on only errors are written, with the number of this process among several: the first one tells the rest.
+    pub(crate) fn only_errors(&self, rank: usize) {
+        // Told once: a process does not change its number.
+        let _ = self.only_errors.set(rank);
+    }
+
+    /// Writes an error, in the format that lines have.
+    pub(crate) fn error(&self, text: &str, mut event: Value) {
+        let rank = self.only_errors.get();
+        let line = match (self.format, rank) {
+            (LineFormat::Text, None) => text.to_owned(),
+            (LineFormat::Text, Some(rank)) => {
+                text.lines().map(|line| format!("rank {rank}: {line}")).collect::<Vec<_>>().join("\n")
+            }
+            (LineFormat::Events, _) => {
+                if let (Value::Object(event), Some(rank)) = (&mut event, rank) {
+                    event.insert("rank".to_owned(), (*rank).into());
+                }
+                event.to_string()
+            }
+        };
+        self.write(format!("{line}\n").as_bytes());
     }
 
     /// Whether a write failed: nobody reads any more.
@@ -62,6 +88,12 @@ impl Stderr {
 
     /// Writes whole lines at once.
     pub(crate) fn bytes(&self, lines: &[u8]) {
+        if self.only_errors.get().is_none() {
+            self.write(lines);
+        }
+    }
+
+    fn write(&self, lines: &[u8]) {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         let write = || io::stderr().lock().write_all(lines);
         let written = bar.as_ref().map_or_else(write, |bar| bar.suspend(write));

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const SOURCES: [&str; 2] = ["src/shim.cpp", "src/cuda.cpp"];
+const SOURCES: [&str; 3] = ["src/shim.cpp", "src/cuda.cpp", "src/c10d.cpp"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let lib = PathBuf::from(
@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
+        // libtorch comes without these headers.
+        .include("gloo")
         .files(SOURCES)
         .try_compile("seg_torch_shim")?;
 
@@ -35,5 +37,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={source}");
     }
     println!("cargo:rerun-if-changed=src/shim.h");
+    println!("cargo:rerun-if-changed=gloo");
     Ok(())
 }

@@ -5,8 +5,8 @@ use super::global::ADVANCED_HEADING;
 use crate::network::{DEFAULT, NetworkName};
 use crate::segment::OverlapChoice;
 use crate::value::{
-    ByteSize, GroundArea, Seconds, amount, byte_size, count, duration, ground_area, ground_sample_distance,
-    overlap, positive, positive_duration, share, tile_side,
+    ByteSize, GroundArea, Seconds, amount, byte_size, count, ground_area, ground_sample_distance, overlap,
+    positive, positive_span, share, span, tile_side,
 };
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
     pub result_bytes: usize,
     /// What a worker takes for a tile, such as 0.02s
-    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    #[arg(long, value_name = "TIME", value_parser = positive_span)]
     pub tile_seconds: Option<Seconds>,
     /// What `rs-seg infer --json` printed, with --dry-run or without: its time a tile, and its tiles and pixels
     #[arg(long, value_name = "FILE")]
@@ -83,7 +83,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N", value_parser = count, help_heading = MACHINES)]
     pub workers: Option<usize>,
     /// When all should be done, such as 36h or 7d: without --workers it tells how many that takes in 95 of 100 runs
-    #[arg(long, value_name = "TIME", value_parser = positive_duration, help_heading = MACHINES)]
+    #[arg(long, value_name = "TIME", value_parser = positive_span, help_heading = MACHINES)]
     pub deadline: Option<Seconds>,
     /// Shards that the work is cut into [default: 8 a worker]
     #[arg(long, value_name = "N", value_parser = count, help_heading = MACHINES)]
@@ -95,13 +95,13 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N", default_value = "0", help_heading = MACHINES)]
     pub gpus: u64,
     /// From the start of a shard, and of each retry, to its first tile: machine, container, program, network
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = MACHINES)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span, help_heading = MACHINES)]
     pub startup: Seconds,
     /// Failures of a worker in an hour: 0.01 is one in 100 hours
     #[arg(long, value_name = "N", default_value = "0", value_parser = amount, help_heading = MACHINES)]
     pub failure_rate: f64,
     /// Until a worker that failed is back
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = MACHINES)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span, help_heading = MACHINES)]
     pub restart_delay: Seconds,
     /// How much shards of equal size differ in time, as standard deviation: 0.1 or 10%
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, help_heading = MACHINES)]

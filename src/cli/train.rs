@@ -1,9 +1,11 @@
 //! `rs-seg train`.
 
+use crate::cli::global::ADVANCED_HEADING;
 use crate::network::NetworkName;
-use crate::value::{Setting, setting};
+use crate::value::{Setting, duration, setting};
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Train a network on labeled chips
 ///
@@ -11,6 +13,10 @@ use std::path::PathBuf;
 /// RUN gets the configuration as it was used, metrics (metrics.jsonl and TensorBoard events), the checkpoint
 /// of the best validation (best.safetensors, which `rs-seg infer --model` takes) and that of the last step,
 /// from which --resume goes on exactly: a training gives the same weights however often it was interrupted.
+///
+/// Several processes train together where `torchrun --no-python` or Slurm's `srun` starts them: a step then learns
+/// from train.batch x train.accumulate x processes samples, and no learning rate is changed for it. All see the same
+/// folders; the first writes.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct TrainArgs {
@@ -37,6 +43,9 @@ pub(crate) struct TrainArgs {
     /// or without them
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
+    /// How long one of several processes waits for another that says nothing; a lost one is noticed at once as a rule
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration, help_heading = ADVANCED_HEADING)]
+    pub dist_timeout: Duration,
     /// Train once for each seed, to RUN/seed-N, and tell mean and spread
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seeds: Vec<u64>,
@@ -52,5 +61,7 @@ Examples:
     rs-seg train --init default --legend mine.toml --data chips --out run --set train.steps=2000
   Go on after an interruption:
     rs-seg train --resume --out run
+  On two processors or GPUs of a machine, begun anew from the last checkpoint where one fails:
+    torchrun --no-python --nproc-per-node 2 --max-restarts 3 rs-seg train --config net.toml --data chips --out run
   Curves and pictures:
     tensorboard --logdir run";

@@ -6,11 +6,11 @@ use crate::context::{Context, ResultFormat};
 use crate::polygons::plain_stages;
 use crate::progress::Stage;
 use crate::segment::merge::{self, MergeJob, Merged};
-use crate::segment::{TraceLimits, conflicts, manifest, report};
+use crate::segment::{TraceLimits, manifest, report};
 use crate::value::RasterFormat;
 use seg_gdal::OutputFormat;
 use seg_run::Rss;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::time::Instant;
 
 /// Puts parts together.
@@ -22,9 +22,9 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> anyhow::Result<()> {
     for (_, path) in ready.wanted.files() {
         context.check_output(path)?;
     }
-    conflicts::check_written(&ready.wanted, &[], context.existing)?;
+    merge::check_outputs(&ready, context.existing)?;
     if let Some(vector) = &args.vector {
-        check_outputs(vector, context)?;
+        check_outputs(vector, context.existing)?;
     }
     let mut stages = vec![Stage { name: "assemble", weight: 50.0 }];
     stages.extend(args.vector.iter().flat_map(|vector| plain_stages(vector, 50.0)));
@@ -32,23 +32,18 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> anyhow::Result<()> {
     for note in &ready.notes {
         context.printer.note(note);
     }
-    let (folders, computed, skipped) = (ready.folders.clone(), ready.tiles_computed, ready.tiles_skipped);
+    let (parts, computed, skipped) = (ready.parts.clone(), ready.tiles_computed, ready.tiles_skipped);
     let files = ready.wanted.clone();
     let Merged { legend, pixels } = merge::merge(&job, ready, &context.progress)?;
     if args.remove_parts {
-        merge::remove_parts(&folders, &context.progress);
+        merge::remove_parts(&parts, &context.progress);
     }
-    let outputs: Map<String, Value> = files
-        .files()
-        .into_iter()
-        .map(|(what, path)| (what.to_owned(), json!(path.display().to_string())))
-        .collect();
-    let outputs = Value::Object(outputs);
+    let outputs = files.json();
     context.progress.result(&outputs);
     match context.format {
         ResultFormat::Json => context.printer.json(&json!({
             "outputs": outputs,
-            "parts": folders.len(),
+            "parts": parts.len(),
             "tiles_computed": computed,
             "skipped": skipped,
             "seconds": started.elapsed().as_secs_f64(),
@@ -56,7 +51,7 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> anyhow::Result<()> {
             "classes": report::shares(&legend, &pixels),
         })),
         ResultFormat::Text => {
-            let (parts, seconds) = (folders.len(), started.elapsed().as_secs_f64());
+            let (parts, seconds) = (parts.len(), started.elapsed().as_secs_f64());
             context.printer.note(format!(
                 "{parts} parts with {computed} tiles put together in {seconds:.1} s; {skipped} tiles without data"
             ));

@@ -3,7 +3,7 @@
 use crate::cli::TrainArgs;
 use crate::context::{Context, ResultFormat};
 use crate::progress::Stage;
-use crate::training::{self, Listener, spread};
+use crate::training::{self, Listener, Processes, Shows, spread};
 use seg_train::TrainSummary;
 use serde_json::json;
 
@@ -15,16 +15,22 @@ const STAGES: [Stage; 3] = [
 
 /// Trains a network, or one for each seed.
 pub(crate) fn run(args: &TrainArgs, context: &Context) -> anyhow::Result<()> {
-    let jobs = training::jobs(args, context)?;
-    // A folder that is taken is told before the first hours are spent.
-    jobs.iter().try_for_each(seg_train::check_folder)?;
-    context.progress.start_rounds("train", &STAGES, jobs.len());
+    let processes = Processes::join(args, context)?;
+    let jobs = training::jobs(args, &processes, context)?;
+    if processes.is_first() {
+        // A folder that is taken is told before the first hours are spent.
+        jobs.iter().try_for_each(seg_train::check_folder)?;
+        context.progress.start_rounds("train", &STAGES, jobs.len());
+    }
     let mut runs = Vec::with_capacity(jobs.len());
     for job in jobs {
         if !runs.is_empty() {
             context.progress.next_round();
         }
-        runs.push(train(&job, context)?);
+        runs.push(train(&job, &processes, context)?);
+    }
+    if !processes.is_first() {
+        return Ok(());
     }
     match &runs[..] {
         [run] if args.seeds.is_empty() => tell_one(run, context),
@@ -65,14 +71,25 @@ fn tell_all(runs: &[TrainSummary], context: &Context) -> anyhow::Result<()> {
     }
 }
 
-fn train(job: &seg_train::TrainJob, context: &Context) -> anyhow::Result<TrainSummary> {
-    let mut summary = seg_train::train(job, &Listener(context))?;
+fn train(
+    job: &seg_train::TrainJob,
+    processes: &Processes,
+    context: &Context,
+) -> anyhow::Result<TrainSummary> {
+    let shows = if processes.is_first() { Shows::Progress } else { Shows::Nothing };
+    let mut summary = seg_train::train(job, &Listener { context, shows })?;
+    if !processes.is_first() {
+        return Ok(summary);
+    }
     let best = summary.miou.zip(summary.best_step);
     context.printer.note(format_args!(
-        "{} steps in {:.0} s, {:.1} % of it waiting for data{}{}",
+        "{} steps in {:.0} s, {:.1} % of it waiting for data{}{}{}",
         summary.steps,
         summary.seconds,
         100.0 * summary.waiting,
+        summary
+            .communication
+            .map_or(String::new(), |share| format!(", {:.1} % communication", 100.0 * share)),
         best.map_or(String::new(), |(miou, step)| format!("; best mIoU {miou:.4} at step {step}")),
         if summary.stopped_early { "; stopped early, for nothing got better" } else { "" },
     ));

@@ -1,7 +1,7 @@
 //! `rs-seg vectorize`.
 
 use crate::cli::VectorizeArgs;
-use crate::context::{Context, ResultFormat};
+use crate::context::{Context, Existing, ResultFormat};
 use crate::polygons::{self, ClassTotal, Made, PolygonJob};
 use crate::value::{ConnectednessChoice, SimplifyChoice};
 use seg_data::find_convention;
@@ -16,7 +16,7 @@ use std::time::Instant;
 /// Turns a class raster into polygons.
 pub(crate) fn run(args: &VectorizeArgs, context: &Context) -> anyhow::Result<()> {
     Context::configure_gdal(&args.gdal)?;
-    check_outputs(&args.out, context)?;
+    check_outputs(&args.out, context.existing)?;
     let started = Instant::now();
     seg_torch::share_heap();
     let job = job(args, context)?;
@@ -56,9 +56,11 @@ pub(crate) fn run(args: &VectorizeArgs, context: &Context) -> anyhow::Result<()>
 }
 
 /// Refuses a file that exists without `--overwrite`, and those that a format has beside it.
-pub(super) fn check_outputs(out: &Path, context: &Context) -> anyhow::Result<()> {
+pub(super) fn check_outputs(out: &Path, existing: Existing) -> anyhow::Result<()> {
     let parts = VectorFormat::of(out)?.parts().iter().map(|ending| out.with_extension(ending));
-    std::iter::once(out.to_path_buf()).chain(parts).try_for_each(|path| context.check_output(&path))
+    std::iter::once(out.to_path_buf())
+        .chain(parts)
+        .try_for_each(|path| Context::check_writable(&path, existing))
 }
 
 fn job(args: &VectorizeArgs, context: &Context) -> anyhow::Result<PolygonJob> {

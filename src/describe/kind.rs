@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::any::TypeId;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a parameter's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,6 +86,7 @@ impl Kind {
             (TypeId::of::<String>(), Self::String),
             (TypeId::of::<SplitBy>(), Self::String),
             (TypeId::of::<Sha256>(), Self::String),
+            (TypeId::of::<Duration>(), Self::String),
             (TypeId::of::<PathBuf>(), Self::Path),
             (TypeId::of::<NetworkName>(), Self::Path),
             (TypeId::of::<usize>(), Self::Integer),

@@ -76,7 +76,7 @@ pub(crate) fn is_read_from(name: &Path, file: &Path) -> bool {
 }
 
 /// The path with its folder's own name, whether the file exists or not.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::canonicalize(folder)
         .map_or_else(|_| path.to_path_buf(), |f| f.join(path.file_name().unwrap_or_default()))

@@ -2,16 +2,17 @@
 
 use super::outputs::{Assembly, OutputFiles, TraceLimits, Wanted};
 use super::part::{self, Found, Record};
-use super::{manifest, record, run};
+use super::{conflicts, manifest, record, run};
+use crate::context::Existing;
 use crate::diagnostic::Advice;
 use crate::value::Shard;
 use seg_gdal::OutputFormat;
 use seg_grid::Observer;
 use seg_label::Legend;
-use seg_run::{Output, ProbabilityType, Strips};
+use seg_run::{Output, ProbabilityType, Strips, WorkFolder};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 /// What is to be made of parts.
 #[derive(Debug)]
@@ -34,7 +35,10 @@ pub(crate) struct Ready {
     strips: Strips,
     outputs: Vec<Output>,
     pub wanted: Wanted,
-    pub folders: Vec<PathBuf>,
+    /// Where each part lies.
+    pub parts: Vec<(PathBuf, Shard)>,
+    /// Keeps others from changing them.
+    _held: Vec<Option<File>>,
     pub tiles_computed: u64,
     pub tiles_skipped: u64,
     /// What the parts hold and nobody asks for, in lines.
@@ -50,30 +54,34 @@ pub(crate) struct Merged {
 
 /// Reads what is known of the parts, and refuses those that make no whole.
 pub(crate) fn prepare(job: &MergeJob) -> anyhow::Result<Ready> {
-    let Found { whole, begun } = part::find(&job.parts)?;
-    let Some((_, first)) = whole.first().cloned() else {
+    let Found { mut whole, begun } = part::find(&job.parts)?;
+    whole.sort_by_key(|(_, record)| record.shard.index);
+    let Some((first_folder, first)) = whole.first().cloned() else {
         let names: Vec<_> = begun.iter().map(|path| path.display().to_string()).collect();
         let what = format!("no part is whole; begun are {}", names.join(", "));
         return Err(Advice::new(what, "the same `rs-seg infer --shard` goes on with each").into());
     };
     for (folder, other) in &whole {
         if let Some(what) = difference(&first, other) {
-            let text = format!("parts {} and {} are not of one run: {what}", first.shard, folder.display());
-            return Err(Advice::new(text, "compute all parts with the same input, network, flags and version, on processors of one kind").into());
+            let (one, two) = (first_folder.display(), folder.display());
+            let text = format!("parts {one} and {two} are not of one run: {what}");
+            let hint =
+                "compute all with the same input, network, flags and versions, on processors of one kind";
+            return Err(Advice::new(text, hint).into());
         }
     }
-    let mut there = BTreeSet::new();
-    for (folder, Record { shard, .. }) in &whole {
-        if !there.insert(shard.index) {
-            let what = format!("part {shard} is there twice, in {} too", folder.display());
-            return Err(Advice::new(what, "name each part once").into());
-        }
+    if let Some(pair) = whole.windows(2).find(|pair| pair[0].1.shard == pair[1].1.shard) {
+        let (one, two) = (pair[0].0.display(), pair[1].0.display());
+        let what = format!("part {} is there twice: {one} and {two}", pair[0].1.shard);
+        return Err(Advice::new(what, "name each part once").into());
     }
+    let there: BTreeSet<_> = whole.iter().map(|(_, record)| record.shard.index).collect();
     let count = first.shard.count;
     let missing: Vec<_> = (0..count).filter(|index| !there.contains(index)).collect();
     if !missing.is_empty() {
         return Err(lacking(&missing, count).into());
     }
+    let held = whole.iter().map(|(folder, _)| WorkFolder::hold(folder)).collect::<Result<Vec<_>, _>>()?;
     let pieces = whole.iter().map(|(folder, record)| record.piece(folder)).collect();
     let strips = Strips::of_parts(first.result, pieces)?;
     let (outputs, wanted, notes) = outputs(job, &first)?;
@@ -84,14 +92,31 @@ pub(crate) fn prepare(job: &MergeJob) -> anyhow::Result<Ready> {
         notes,
         tiles_computed: whole.iter().map(|(_, record)| record.tiles_computed).sum(),
         tiles_skipped: whole.iter().map(|(_, record)| record.tiles_skipped).sum(),
-        folders: whole.into_iter().map(|(folder, _)| folder).collect(),
+        parts: whole.into_iter().map(|(folder, record)| (folder, record.shard)).collect(),
+        _held: held,
         first,
     })
 }
 
+/// Refuses outputs that would replace what the parts were made of, or lie in one of them.
+pub(crate) fn check_outputs(ready: &Ready, existing: Existing) -> Result<(), Advice> {
+    let inputs = ready.first.manifest.input.files.iter();
+    let read: Vec<_> = inputs.map(|name| ("raster that was segmented", PathBuf::from(name))).collect();
+    conflicts::check_written(&ready.wanted, &read, existing)?;
+    let known = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    for (what, path) in ready.wanted.files() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if let Some((part, _)) = ready.parts.iter().find(|(part, _)| known(folder).starts_with(known(part))) {
+            let text = format!("{what} would be written into the part {}", part.display());
+            return Err(Advice::new(text, "write it to another folder"));
+        }
+    }
+    Ok(())
+}
+
 /// Makes the outputs.
 pub(crate) fn merge(job: &MergeJob, ready: Ready, observer: &dyn Observer) -> anyhow::Result<Merged> {
-    let Ready { first, strips, outputs, wanted, .. } = ready;
+    let Ready { first, strips, outputs, wanted, parts, _held, .. } = ready;
     let Record { legend, reference, tiles, mut manifest, in_area, .. } = first;
     let files = OutputFiles::new(&wanted);
     let made = || -> anyhow::Result<Vec<u64>> {
@@ -124,23 +149,35 @@ pub(crate) fn merge(job: &MergeJob, ready: Ready, observer: &dyn Observer) -> an
         Ok(pixels) => Ok(Merged { legend, pixels }),
         Err(error) => {
             files.remove_staged();
-            Err(error)
+            Err(told_by_part(error, &parts))
         }
     }
 }
 
 /// Removes parts whose outputs are whole, and the folder that held them if nothing else is in it.
-pub(crate) fn remove_parts(folders: &[PathBuf], observer: &dyn Observer) {
-    for folder in folders {
-        if let Err(error) = fs::remove_dir_all(folder) {
-            observer.warning(&format!("the outputs are whole, but {} stays: {error}", folder.display()));
+pub(crate) fn remove_parts(parts: &[(PathBuf, Shard)], observer: &dyn Observer) {
+    for (folder, _) in parts {
+        let link = fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink());
+        let Ok(folder) = fs::canonicalize(folder) else { continue };
+        match WorkFolder::remove_part(&folder, part::FILE) {
+            Ok(()) if link => observer.warning(&format!("a link to {} stays", folder.display())),
+            Ok(()) => part::remove_if_empty(&folder),
+            Err(error) => observer.warning(&format!("the outputs are whole, but {error}")),
         }
-        if let Some(parent) =
-            folder.parent().filter(|parent| parent.to_string_lossy().ends_with(".rs-seg-parts"))
-        {
-            // It stays while another part is in it.
-            let _ = fs::remove_dir(parent);
+    }
+}
+
+/// Says which part it is that cannot be read.
+fn told_by_part(error: anyhow::Error, parts: &[(PathBuf, Shard)]) -> anyhow::Error {
+    use seg_run::Error::{DamagedStrip, Work};
+    let Some(DamagedStrip { path, .. } | Work { path, .. }) = error.downcast_ref() else { return error };
+    match parts.iter().find(|(folder, _)| path.starts_with(folder)) {
+        Some((_, shard)) => {
+            let hint = format!("compute it again: rs-seg infer ... --shard {shard} --discard");
+            let reason = format!("{error:#}");
+            Advice::new(format!("part {shard} is damaged: {reason}"), hint).into()
         }
+        None => error,
     }
 }
 
@@ -152,6 +189,10 @@ fn difference(first: &Record, other: &Record) -> Option<String> {
     }
     if first.shard.count != other.shard.count {
         return Some(format!("one is of {}, the other of {} parts", first.shard.count, other.shard.count));
+    }
+    let (one, two) = (&first.manifest, &other.manifest);
+    if one.software != two.software || one.flags != two.flags || one.parameters != two.parameters {
+        return Some("flags or versions differ".to_owned());
     }
     if first.legend != other.legend {
         return Some("their legends differ".to_owned());

@@ -1,6 +1,7 @@
 //! The main job: a raster and a network in, a class raster on the same grid out.
 
 pub(crate) mod conflicts;
+pub(crate) mod each;
 mod fit;
 mod flags;
 mod gsd;
@@ -226,6 +227,13 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
         ("precision", format!("{precision:?}")),
     ];
     parameters.append(&mut input.parameters);
+    if job.shard.is_some() {
+        // Machines may have copies, under other names.
+        let pixels = sampled::fingerprint(&mut *input.original)?;
+        let (crs, transform) = (input.own.crs.as_ref().map(Crs::wkt), input.own.transform);
+        parameters.retain(|(name, _)| *name != "input");
+        parameters.push(("input", format!("{pixels} {crs:?} {transform:?}")));
+    }
     let build = seg_torch::build_info();
     parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));
     let network = network.at_precision(precision)?;

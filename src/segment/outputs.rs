@@ -12,6 +12,7 @@ use seg_gdal::{
 use seg_grid::{Block, IoError, Layer, Observer, RasterSink, TileGrid, Window};
 use seg_label::{Convention, Legend};
 use seg_run::{NODATA, Output, ProbabilityType, Strips};
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,14 @@ impl Wanted {
         files.extend(self.vector.as_deref().map(|path| ("vector", path)));
         files.extend(self.manifest.as_deref().map(|path| ("manifest", path)));
         files
+    }
+
+    /// Every file's name by what it is.
+    pub(crate) fn json(&self) -> Value {
+        let files = self.files().into_iter();
+        Value::Object(
+            files.map(|(what, path)| (what.to_owned(), json!(path.display().to_string()))).collect(),
+        )
     }
 
     /// Those that were asked for by a flag of their own, besides the class raster.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use seg_gdal::GridReference;
 use seg_grid::{Size, TileGrid, Window};
 use seg_label::Legend;
-use seg_run::{Cuts, Outcome, Output, Piece, RunKey, WorkFolder};
+use seg_run::{Cuts, Outcome, Output, Piece, Plan, RunKey, WorkFolder};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Range;
@@ -52,12 +52,15 @@ const KIND: &str = "rs-seg part";
 /// The schema that is written and read.
 const SCHEMA: u32 = 1;
 /// The file in a part's folder that is there when its strips are.
-const FILE: &str = "part.json";
+pub(super) const FILE: &str = "part.json";
+
+/// What the name of the folder of all parts ends with.
+const PARTS: &str = ".rs-seg-parts";
 
 /// The folder that holds the folders of all parts of an output, `OUT.rs-seg-parts` beside it.
 fn parts_folder(output: &Path) -> PathBuf {
     let mut name = output.file_name().unwrap_or_default().to_owned();
-    name.push(".rs-seg-parts");
+    name.push(PARTS);
     output.with_file_name(name)
 }
 
@@ -80,10 +83,29 @@ pub(super) fn window(shard: Shard, grid: &TileGrid, input: &Input) -> (Option<Wi
     (window, note)
 }
 
-/// The part in a folder, if it is whole and of the run that `key` stands for.
-pub(super) fn finished(folder: &Path, key: &RunKey) -> anyhow::Result<Option<Part>> {
-    let record = Record::read(folder)?;
-    Ok(record.filter(|record| record.key == *key).map(|_| Part::Found))
+/// Whether a folder holds all of a part already; a record of strips that are gone is removed.
+pub(super) fn is_finished(
+    work: &WorkFolder,
+    key: &RunKey,
+    plan: &Plan,
+    window: Option<Window>,
+) -> anyhow::Result<bool> {
+    let Some(record) = Record::read(work.path())? else { return Ok(false) };
+    if record.key == *key && record.window == window && (window.is_none() || work.is_whole(plan)) {
+        return Ok(true);
+    }
+    let path = work.path().join(FILE);
+    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    Ok(false)
+}
+
+/// Removes the folder that holds parts once the last of them is gone.
+pub(super) fn remove_if_empty(part: &Path) {
+    let parent = part.parent().filter(|parent| parent.to_string_lossy().ends_with(PARTS));
+    if let Some(parent) = parent {
+        // It stays while another part is in it.
+        let _ = fs::remove_dir(parent);
+    }
 }
 
 impl Record {
@@ -139,7 +161,10 @@ impl Record {
             let what = format!("{} is not what this rs-seg writes into the folder of a part", path.display());
             return Err(Advice::new(what, "compute and merge parts with the same rs-seg").into());
         }
-        Ok(Some(serde_json::from_value(value).with_context(|| format!("{} is damaged", path.display()))?))
+        let record: Self =
+            serde_json::from_value(value).with_context(|| format!("{} is damaged", path.display()))?;
+        anyhow::ensure!(record.shard.index < record.shard.count, "{} is damaged", path.display());
+        Ok(Some(record))
     }
 
     /// Where its strips are.

@@ -63,11 +63,13 @@ pub(crate) fn shares_text(legend: &Legend, pixels: &[u64]) -> String {
 /// The plan for machines; `in_area` of the tiles touch the area that is wanted.
 pub(crate) fn plan_json(prepared: &Prepared, in_area: u64, device: tch::Device) -> Value {
     let (plan, source) = (&prepared.plan, prepared.seen());
+    // A shard for which nothing is left has no plan of its own.
+    let (tiles, in_area) = prepared.window.map_or((0, 0), |_| (plan.tiles(), in_area));
     json!({
         "raster": {"width": plan.result.width, "height": plan.result.height},
         "part": prepared.window,
         "tile": {"width": plan.grid.tile_size().width, "height": plan.grid.tile_size().height},
-        "tiles": plan.tiles(),
+        "tiles": tiles,
         "tiles_in_area": in_area,
         "column_strips": plan.columns.len(),
         "workers": plan.workers,
@@ -96,6 +98,9 @@ pub(crate) fn plan_json(prepared: &Prepared, in_area: u64, device: tch::Device) 
 /// The plan for people; `in_area` of the tiles touch the area that is wanted.
 pub(crate) fn plan_text(prepared: &Prepared, in_area: u64) -> String {
     let plan = &prepared.plan;
+    if prepared.window.is_none() {
+        return "nothing to compute".to_owned();
+    }
     let repeated = plan.tiles() as f64 / plan.tiles_once().max(1) as f64 - 1.0;
     let strips = match plan.columns.len() {
         1 => String::new(),

@@ -74,8 +74,8 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
 pub(crate) fn segment_part(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Part> {
     let Prepared { mut input, legend, plan, card, network, key, precision, window, .. } = prepared;
     let work = WorkFolder::open(job.work_folder(), &key, job.fresh)?;
-    if let Some(part) = part::finished(work.path(), &key)? {
-        return Ok(part);
+    if part::is_finished(&work, &key, &plan, window)? {
+        return Ok(Part::Found);
     }
     let made = || -> anyhow::Result<Part> {
         work.begin(&key, &plan.columns)?;
@@ -120,8 +120,12 @@ pub(super) fn warn_if_empty(pixels: &[u64], classes: usize, observer: &dyn Obser
 fn leave(job: &Job, work: WorkFolder, error: &anyhow::Error, observer: &dyn Observer) {
     let interrupted = error.downcast_ref().is_some_and(|e| matches!(e, seg_run::Error::Cancelled));
     if !work.has_strips() || (interrupted && job.on_cancel == OnCancel::Discard) {
+        let folder = work.path().to_path_buf();
         if let Err(error) = work.remove() {
             tracing::warn!(%error, "the work folder stays");
+        }
+        if job.shard.is_some() {
+            part::remove_if_empty(&folder);
         }
         return;
     }

@@ -7,24 +7,35 @@ use std::time::Duration;
 
 /// Notes and the progress bar of a training.
 #[derive(Debug)]
-pub(crate) struct Listener<'a>(pub(crate) &'a Context);
+pub(crate) struct Listener<'a> {
+    pub context: &'a Context,
+    pub shows: Shows,
+}
+
+/// Whether a process shows how far the training is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shows {
+    Progress,
+    /// The first of several does.
+    Nothing,
+}
 
 /// Validations come between steps: the bar stays with the steps meanwhile.
 const HIDDEN_STAGE: &str = "validate";
 
 impl Observer for Listener<'_> {
     fn progress(&self, progress: Progress) {
-        if progress.stage != HIDDEN_STAGE {
-            self.0.progress.progress(progress);
+        if progress.stage != HIDDEN_STAGE && self.shows == Shows::Progress {
+            self.context.progress.progress(progress);
         }
     }
 
     fn warning(&self, message: &str) {
-        self.0.progress.warning(message);
+        self.context.progress.warning(message);
     }
 
     fn cancelled(&self) -> bool {
-        self.0.progress.cancelled()
+        self.context.progress.cancelled()
     }
 }
 
@@ -32,9 +43,9 @@ impl TrainObserver for Listener<'_> {
     fn step(&self, report: &StepReport) {
         let part =
             |name, value: Option<f64>| value.map_or(String::new(), |value| format!(" {name} {value:.4}"));
-        self.0.printer.note(format_args!(
+        self.context.printer.note(format_args!(
             "step {}/{} (epoch {:.1}): loss {:.4} (main {:.4}{}{}{}), gradient {:.2}, lr {:.2e}, {:.2} samples/s, \
-             {:.0} % waiting for data, {} left",
+             {:.0} % waiting for data{}, {} left",
             report.step,
             report.steps,
             report.epoch,
@@ -47,6 +58,9 @@ impl TrainObserver for Listener<'_> {
             report.lr,
             report.rate,
             100.0 * report.waiting,
+            report.communication.map_or(String::new(), |share| {
+                format!(", {:.0} % communication", 100.0 * share)
+            }),
             time(report.left),
         ));
     }
@@ -55,7 +69,7 @@ impl TrainObserver for Listener<'_> {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         let classes = report.classes.iter().zip(&report.scores.classes);
         let classes: Vec<_> = classes.map(|(name, score)| format!("{name} {}", number(score.iou))).collect();
-        self.0.printer.note(format_args!(
+        self.context.printer.note(format_args!(
             "validation at step {}: mIoU {}, OA {} ({}){}",
             report.step,
             number(report.scores.miou),
@@ -66,7 +80,7 @@ impl TrainObserver for Listener<'_> {
     }
 
     fn note(&self, text: &str) {
-        self.0.printer.note(text);
+        self.context.printer.note(text);
     }
 }
 

@@ -1,10 +1,12 @@
 //! From the command line to a training job.
 
 mod listener;
+mod processes;
 mod report;
 mod seeds;
 
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, Shows};
+pub(crate) use processes::Processes;
 pub(crate) use report::report;
 pub(crate) use seeds::spread;
 
@@ -13,6 +15,7 @@ use crate::context::{Context, Existing};
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
 use anyhow::Context as _;
+use processes::Launch;
 use seg_label::Legend;
 use seg_nn::import::Origin;
 use seg_nn::{ClassSpec, Config};
@@ -20,11 +23,13 @@ use seg_train::{Start, TrainJob, TrainSettings};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tch::Device;
 
 /// The jobs that the arguments ask for: one, or one for each seed in a folder of its own.
-pub(crate) fn jobs(args: &TrainArgs, context: &Context) -> anyhow::Result<Vec<TrainJob>> {
-    let device = context.network_device()?;
+pub(crate) fn jobs(
+    args: &TrainArgs,
+    processes: &Processes,
+    context: &Context,
+) -> anyhow::Result<Vec<TrainJob>> {
     let mut seeds = args.seeds.clone();
     seeds.sort_unstable();
     let mut pairs = seeds.iter().zip(seeds.iter().skip(1));
@@ -40,13 +45,15 @@ pub(crate) fn jobs(args: &TrainArgs, context: &Context) -> anyhow::Result<Vec<Tr
         check_not_read(args, folder)?;
     }
     // What a training that goes on began with is in its own checkpoint.
-    let goes_on = |folder: &Path| args.resume && seg_train::is_begun(folder);
+    let goes_on =
+        |folder: &Path| (args.resume || processes.start == Launch::Again) && seg_train::is_begun(folder);
     let wanted = args.init.as_ref().filter(|_| !folders.iter().all(|folder| goes_on(folder)));
     let init = wanted.map(|name| anyhow::Ok((Arc::new(name.origin()?), name))).transpose()?;
     let seeds = args.seeds.iter().map(Some).chain(std::iter::repeat(None));
     let job = |(folder, seed): (&PathBuf, Option<&u64>)| {
         let init = init.as_ref().filter(|_| !goes_on(folder));
-        let job = job(args, folder, init, device, context)?;
+        let resumed = TrainArgs { resume: args.resume || goes_on(folder), ..args.clone() };
+        let job = job(&resumed, folder, init, processes, context)?;
         match seed {
             Some(seed) => with_seed(job, *seed),
             None => Ok(job),
@@ -76,13 +83,13 @@ fn job(
     args: &TrainArgs,
     out: &Path,
     init: Option<&(Arc<Origin>, &NetworkName)>,
-    device: Device,
+    processes: &Processes,
     context: &Context,
 ) -> anyhow::Result<TrainJob> {
     let (config, origin, begun_with) = configuration(args, out, init.map(|(origin, _)| &**origin))?;
     let mut settings = TrainSettings::of(&config, &origin)?;
     // The run's folder names what runs, so that it is the same when the training goes on elsewhere.
-    settings.train.precision = settings.train.precision.on(device);
+    settings.train.precision = settings.train.precision.on(processes.device);
     if let Some(data) = begun_with.as_ref().filter(|data| args.data.is_none() && !data.is_dir()) {
         let what =
             format!("{} was begun with the chips of {}, which are not there", out.display(), data.display());
@@ -107,8 +114,9 @@ fn job(
         data,
         out: out.to_owned(),
         start,
-        device,
-        threads: context.threads,
+        device: processes.device,
+        threads: processes.threads,
+        group: processes.group.clone(),
     })
 }
 

@@ -29,7 +29,7 @@ pub(crate) use choice::{
     ReadErrorChoice, ResampleChoice, SimplifyChoice, StoreChoice, TileFormat,
 };
 pub(crate) use device::{DeviceArg, device};
-pub(crate) use duration::{Seconds, duration, positive_duration};
+pub(crate) use duration::{Seconds, duration, positive_span, span};
 pub(crate) use ground::{GroundArea, GroundLength, OnGround, ground_area, ground_length};
 pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};

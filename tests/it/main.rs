@@ -6,6 +6,7 @@ mod cli;
 mod configs;
 mod cuda;
 mod data_sets;
+mod distributed;
 mod eval;
 mod export;
 mod fetch;

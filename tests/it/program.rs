@@ -18,6 +18,10 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command.args(arguments).env_remove("RUST_BACKTRACE").env_remove("RS_SEG_LOG").stdin(Stdio::null());
     // What is promised to the byte is promised for the processor.
     command.env_remove("RS_SEG_LIBTORCH").env("CUDA_VISIBLE_DEVICES", "-1");
+    // A launcher may have started the tests too.
+    for variable in ["WORLD_SIZE", "RANK", "SLURM_NTASKS", "TORCHELASTIC_RESTART_COUNT"] {
+        command.env_remove(variable);
+    }
     command
 }
 

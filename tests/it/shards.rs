@@ -143,12 +143,87 @@ fn an_area_and_other_pixels_are_cut_into_shards_too() {
         }
         let merged = merge(folder, &["classes.tif.rs-seg-parts", "--overwrite", "--remove-parts"]);
         assert_eq!(merged.code, Some(0), "{merged:?}");
-        let same = |a: &str, b: &str| fs::read(folder.join(a)).unwrap() == fs::read(folder.join(b)).unwrap();
-        assert!(same("whole.tif", "classes.tif"), "{more:?}");
-        for name in ["whole.tif", "whole.tif.aux.xml", "whole.tif.json", "whole.qml"] {
-            fs::remove_file(folder.join(name)).unwrap();
+        for ending in ["tif", "tif.aux.xml", "qml"] {
+            let read = |name: &str| fs::read(folder.join(format!("{name}.{ending}"))).unwrap();
+            assert!(read("whole") == read("classes"), "{more:?}: {ending}");
+            fs::remove_file(folder.join(format!("whole.{ending}"))).unwrap();
         }
+        let manifest = |name: &str| -> Value {
+            let text = fs::read_to_string(folder.join(name)).unwrap().replace("whole.", "classes.");
+            serde_json::from_str(&text).unwrap()
+        };
+        assert_eq!(manifest("whole.tif.json"), manifest("classes.tif.json"), "{more:?}");
+        fs::remove_file(folder.join("whole.tif.json")).unwrap();
     }
+}
+
+#[test]
+fn copies_of_a_geotiff_are_one_input_and_side_cars_are_those_of_one_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 300, 1100);
+    write_probe(folder);
+    let vrt = fs::read_to_string(folder.join("scene.vrt")).unwrap();
+    // GDAL tells the datum of WGS 84 in one way or another, by what it has read before.
+    fs::write(folder.join("scene.vrt"), vrt.replace("EPSG:25832", "EPSG:32633")).unwrap();
+    let made = rs_seg_in(
+        folder,
+        &["infer", "scene.vrt", "--model", "probe.pt", "--out", "input.tif", "--no-manifest"],
+    );
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let flags = ["--model", "probe.pt", "--bands", "1,1,1", "--confidence", "sure.tif", "--no-manifest"];
+    let outputs = || {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name.starts_with("out.") || name.starts_with("sure."));
+        names.sort();
+        names
+            .into_iter()
+            .filter(|name| !name.ends_with("parts"))
+            .map(|name| (fs::read(folder.join(&name)).unwrap(), name))
+            .collect::<Vec<_>>()
+    };
+    let whole = rs_seg_in(
+        folder,
+        &[&["infer", "input.tif", "--out", "out.tif", "--vector", "out.fgb"][..], &flags].concat(),
+    );
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    let expected = outputs();
+    for (_, name) in &expected {
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    fs::create_dir(folder.join("copy")).unwrap();
+    fs::copy(folder.join("input.tif"), folder.join("copy/other name.tif")).unwrap();
+    for (input, number) in [("input.tif", "0/2"), ("copy/other name.tif", "1/2")] {
+        let part = rs_seg_in(
+            folder,
+            &[&["infer", input, "--out", "out.tif", "--shard", number][..], &flags[..6]].concat(),
+        );
+        assert_eq!(part.code, Some(0), "{part:?}");
+    }
+    let own = rs_seg_in(
+        folder,
+        &[&["infer", "input.tif", "--out", "input.tif", "--shard", "0/2"][..], &flags[..6]].concat(),
+    );
+    assert!(own.code == Some(1) && own.stderr.contains("would replace the input"), "{own:?}");
+    let arguments = [
+        "merge",
+        "out.tif.rs-seg-parts",
+        "--out",
+        "out.tif",
+        "--confidence",
+        "sure.tif",
+        "--no-manifest",
+        "--vector",
+        "out.fgb",
+    ];
+    let merged = rs_seg_in(folder, &arguments);
+    assert_eq!(merged.code, Some(0), "{merged:?}");
+    assert!(
+        outputs() == expected,
+        "{:?}",
+        outputs().iter().map(|(_, name)| name.clone()).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -210,16 +285,40 @@ fn parts_that_make_no_whole_are_refused_with_their_names() {
     fs::write(strip("classes"), altered).unwrap();
     refused(&["classes.tif.rs-seg-parts"], &["damaged"]);
     fs::write(strip("classes"), bytes).unwrap();
+    // One that is gone: what says that the part is whole is not believed.
+    fs::remove_file(strip("classes")).unwrap();
+    refused(&["classes.tif.rs-seg-parts"], &["part 2/3 is damaged", "--shard 2/3 --discard"]);
+    assert_eq!(shard(folder, "2/3", &[]).json()["state"], "made");
+    // Strips of nobody knows which run.
+    fs::remove_file(part.join("run.json")).unwrap();
+    fs::remove_file(part.join("part.json")).unwrap();
+    let again = shard(folder, "2/3", &[]).json();
+    assert_eq!(again["tiles_computed"], again["tiles"], "none of them is used");
     // One that was copied.
     fs::create_dir(folder.join("copy")).unwrap();
     for entry in fs::read_dir(&part).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, folder.join("copy").join(path.file_name().unwrap())).unwrap();
     }
-    refused(&["classes.tif.rs-seg-parts", "copy"], &["2/3 is there twice", "copy"]);
+    refused(&["classes.tif.rs-seg-parts", "copy"], &["2/3 is there twice", "copy", "2-of-3"]);
+    // Nothing is written into a part, and nothing of somebody else's removed with it.
+    let inside = rs_seg_in(
+        folder,
+        &["merge", "classes.tif.rs-seg-parts", "--out", "classes.tif.rs-seg-parts/2-of-3/c.tif"],
+    );
+    assert!(inside.code == Some(1) && inside.stderr.contains("into the part"), "{}", inside.stderr);
+    let input =
+        rs_seg_in(folder, &["merge", "classes.tif.rs-seg-parts", "--out", "scene.vrt", "--overwrite"]);
+    assert!(input.code == Some(1) && input.stderr.contains("would replace"), "{}", input.stderr);
+    fs::write(part.join("notes.txt"), "mine").unwrap();
     let merged = merge(folder, &["classes.tif.rs-seg-parts", "classes.tif.rs-seg-parts/2-of-3"]);
     assert_eq!(merged.code, Some(0), "{merged:?}");
     assert!(merged.stderr.contains("--probabilities FILE would write"), "{}", merged.stderr);
+    let removed =
+        merge(folder, &["classes.tif.rs-seg-parts", "--overwrite", "--remove-parts", "--of", "COG"]);
+    assert!(removed.code == Some(0) && removed.stderr.contains("2-of-3"), "{removed:?}");
+    assert_eq!(fs::read_dir(folder.join("classes.tif.rs-seg-parts")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(&part).unwrap().count(), 1, "the user's own file alone is left");
 }
 
 #[test]
@@ -279,17 +378,22 @@ fn many_rasters_are_dealt_out_and_one_that_fails_stops_no_other() {
         (Some(0), vec!["made".to_owned(), "made".to_owned()]),
         "{first:?}"
     );
+    // What lacks polygons is made again, since nothing else stands there.
     let all = each(&["--vector", "out/{stem}.fgb"]);
     assert_eq!(all.code, Some(1));
     assert!(
-        all.stderr.contains("3 of 4 rasters failed") && all.stderr.contains("no such raster.tif"),
+        all.stderr.contains("1 of 4 rasters failed") && all.stderr.contains("no such raster.tif"),
         "{}",
         all.stderr
     );
-    // Polygons are wanted that are not there yet: what exists is not replaced without being asked.
-    assert!(all.stderr.contains("exists"), "{}", all.stderr);
-    let all = each(&["--vector", "out/{stem}.fgb", "--overwrite"]);
     assert_eq!(states(&all), ["made", "failed", "made", "made"]);
+    // A run that was killed while it gave its files their names is completed.
+    fs::remove_file(folder.join("out/scene c.tif")).unwrap();
+    assert_eq!(states(&each(&["--vector", "out/{stem}.fgb"])), ["found", "failed", "found", "made"]);
+    // What another network made is not replaced without being asked.
+    let other = each(&["--tile", "64"]);
+    assert_eq!(states(&other), ["failed"; 4]);
+    assert!(other.stderr.contains("exists"), "{}", other.stderr);
     let again = each(&["--vector", "out/{stem}.fgb"]);
     assert_eq!(states(&again), ["found", "failed", "found", "found"]);
     let alone = rs_seg_in(folder, &["infer", "b/scene b.vrt", "--model", "probe.pt", "--out", "b.tif"]);
@@ -300,5 +404,5 @@ fn many_rasters_are_dealt_out_and_one_that_fails_stops_no_other() {
     assert!(shared.code == Some(1) && shared.stderr.contains("{stem}"), "{}", shared.stderr);
     fs::write(folder.join("list.txt"), "a/scene a.vrt\nb/../a/scene a.vrt\n").unwrap();
     let twice = each(&[]);
-    assert!(twice.code == Some(1) && twice.stderr.contains("would both become"), "{}", twice.stderr);
+    assert!(twice.code == Some(1) && twice.stderr.contains("would both write"), "{}", twice.stderr);
 }

@@ -70,6 +70,6 @@ pub use split::{
 pub use statistics::{BandStatistics, Statistics};
 pub use tile::{Existing, LabelInput, SplitRequest, TileJob, TileSummary, tile};
 pub use training::{
-    AbsentClasses, AugmentSettings, BandValues, Batch, ChipSet, DataSettings, InputScale, Loader, LoaderPlan,
-    Sample, ScaleDistribution, band_values, check_chips, sample,
+    AbsentClasses, AugmentSettings, BandValues, Batch, BatchShare, ChipSet, DataSettings, InputScale, Loader,
+    LoaderPlan, Sample, ScaleDistribution, band_values, check_chips, sample,
 };

@@ -5,6 +5,7 @@ use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
 use proj::Proj;
 use seg_grid::WorldPoint;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -151,9 +152,10 @@ impl Crs {
         if read.is_some_and(|read| read.reads_like(self)) { &self.wkt } else { &self.definition }
     }
 
-    /// Whether both are defined in the same words.
+    /// Whether both are defined in the same words, but for those that GDAL chooses by what it has read before.
     pub(crate) fn reads_like(&self, other: &Self) -> bool {
         self.definition == other.definition
+            || words(&self.definition).is_some_and(|own| Some(own) == words(&other.definition))
     }
 
     /// The epoch that coordinates were measured, in decimal years.
@@ -295,9 +297,11 @@ impl Crs {
 
     /// GDAL's object, with the epoch, which only a VRT can set through safe calls.
     fn make_spatial_ref(&self) -> Result<SpatialRef, Error> {
-        // GDAL keeps what it first made of a code. Made of PROJJSON, that lacks the members of a datum ensemble, and
-        // what is written would depend on what the process read before. A name that is no code changes nothing.
-        let _ = spatial_ref(&self.name);
+        if self.definition.contains("datum_ensemble") {
+            // GDAL reads a code from a GeoTIFF with the ensemble of its datum only where the process has met the code
+            // before. Whoever made this CRS has, and what is read back is to be in the same words here.
+            let _ = spatial_ref(&self.name);
+        }
         let Some(epoch) = self.epoch else { return spatial_ref(&self.definition) };
         let vrt = format!(
             "<VRTDataset rasterXSize=\"1\" rasterYSize=\"1\"><SRS coordinateEpoch=\"{epoch}\">{}</SRS>\
@@ -334,6 +338,37 @@ fn spatial_ref(definition: &str) -> Result<SpatialRef, Error> {
 }
 
 /// Such as `EPSG:32633`; a projected CRS without a code of its own is compared with EPSG's.
+/// What PROJJSON says, with every datum ensemble as the datum that it stands for.
+///
+/// A process that has read a code before gets an ensemble with its members from GDAL where another gets a datum.
+fn words(definition: &str) -> Option<Value> {
+    let mut value = serde_json::from_str(definition).ok()?;
+    name_datums(&mut value);
+    Some(value)
+}
+
+fn name_datums(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            let ensemble = object.remove("datum_ensemble").or_else(|| object.remove("datum"));
+            if let Some(Value::Object(mut datum)) = ensemble {
+                for key in ["type", "members", "accuracy", "id"] {
+                    datum.remove(key);
+                }
+                if let Some(Value::String(name)) = datum.get_mut("name")
+                    && let Some(short) = name.strip_suffix(" ensemble")
+                {
+                    *name = short.to_owned();
+                }
+                object.insert("datum".to_owned(), Value::Object(datum));
+            }
+            object.values_mut().for_each(name_datums);
+        }
+        Value::Array(values) => values.iter_mut().for_each(name_datums),
+        _ => {}
+    }
+}
+
 fn authority(srs: &SpatialRef) -> Option<String> {
     if let Ok(authority) = srs.authority() {
         return Some(authority);

@@ -162,6 +162,47 @@ impl ConfusionMatrix {
         Ok(())
     }
 
+    /// All that was counted as a list of numbers, for [`add_numbers`](Self::add_numbers) of one of the same classes: those of
+    /// several matrices may be added up in between.
+    ///
+    /// ```
+    /// use seg_label::{ConfusionMatrix, Legend};
+    /// let mut matrix = ConfusionMatrix::new(&Legend::builtin("potsdam").expect("known"));
+    /// matrix.add(0, 1);
+    /// matrix.add(0, 77);
+    /// let mut twice = matrix.emptied();
+    /// twice.add_numbers(&matrix.numbers().iter().map(|n| 2 * n).collect::<Vec<_>>())?;
+    /// assert_eq!((twice.count(0, 1), twice.unknown_prediction()[&77]), (2, 2));
+    /// # Ok::<(), seg_label::Error>(())
+    /// ```
+    pub fn numbers(&self) -> Vec<u64> {
+        let unknown =
+            |map: &BTreeMap<u8, u64>| (0..=255).map(|id| map.get(&id).copied().unwrap_or(0)).collect();
+        let unknown: [Vec<u64>; 2] = [unknown(&self.unknown_truth), unknown(&self.unknown_prediction)];
+        let known = self.counts.iter().chain(&self.unpredicted).chain([&self.ignored]);
+        known.chain(unknown.iter().flatten()).copied().collect()
+    }
+
+    /// Adds what [`numbers`](Self::numbers) listed.
+    ///
+    /// # Errors
+    /// If it is of other classes.
+    pub fn add_numbers(&mut self, numbers: &[u64]) -> Result<(), Error> {
+        if numbers.len() != self.counts.len() + self.unpredicted.len() + 1 + 2 * 256 {
+            return Err(Error::ClassMismatch);
+        }
+        let (known, unknown) = numbers.split_at(numbers.len() - 2 * 256);
+        let into = self.counts.iter_mut().chain(&mut self.unpredicted).chain([&mut self.ignored]);
+        into.zip(known).for_each(|(into, number)| *into += number);
+        let (truth, prediction) = unknown.split_at(256);
+        for (map, numbers) in [(&mut self.unknown_truth, truth), (&mut self.unknown_prediction, prediction)] {
+            for (id, number) in (0..=255).zip(numbers).filter(|(_, number)| **number > 0) {
+                *map.entry(id).or_default() += number;
+            }
+        }
+        Ok(())
+    }
+
     /// The classes, in the order of rows and columns.
     pub fn ids(&self) -> &[ClassId] {
         &self.ids

@@ -6,6 +6,7 @@
 use std::ops::Deref;
 
 use seg_torch::Interpolation;
+use seg_torch::distributed::joint_batch_norm;
 use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
@@ -184,6 +185,13 @@ impl BatchNorm2d {
                 return Err(TchError::Torch(problem.to_owned()));
             }
             let _same = self.num_batches_tracked.shallow_clone().f_add_scalar_(1)?;
+            // Over the batches of all processes, where that was asked for.
+            let running = (&*self.running_mean, &*self.running_var);
+            let scale = (&*self.weight, &*self.bias);
+            let joint = joint_batch_norm(xs, scale, running, BATCH_NORM_MOMENTUM, NORM_EPS);
+            if let Some(ys) = joint.map_err(|error| TchError::Torch(error.to_string()))? {
+                return Ok(ys);
+            }
         }
         xs.f_batch_norm(
             Some(&*self.weight),

@@ -1,6 +1,6 @@
 use crate::strip::StripId;
 use crate::strip_rows::STRIP_ROWS;
-use crate::{Error, Output};
+use crate::{Error, Output, Plan};
 use seg_grid::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -89,8 +89,8 @@ impl WorkFolder {
                     return Err(Error::Unfinished { path, bytes });
                 }
                 Fresh::Discard => remove_content(&path).map_err(fail("remove"))?,
-                Fresh::Resume => {
-                    if let Ok(text) = fs::read(&record_path) {
+                Fresh::Resume => match fs::read(&record_path) {
+                    Ok(text) => {
                         let record: Record = serde_json::from_slice(&text).map_err(|_| {
                             Error::DamagedStrip { path: record_path.clone(), what: "it is no journal" }
                         })?;
@@ -99,7 +99,9 @@ impl WorkFolder {
                             return Err(Error::OtherRun { path, differing: differing.join(", ") });
                         }
                     }
-                }
+                    // Nobody knows which run strips without a journal are of.
+                    Err(_) => remove_content(&path).map_err(fail("remove"))?,
+                },
             }
         }
         Ok(Self { path, _lock: lock })
@@ -142,6 +144,46 @@ impl WorkFolder {
         })
     }
 
+    /// Whether all that a plan makes is stored.
+    pub fn is_whole(&self, plan: &Plan) -> bool {
+        let rows = plan.part.rows();
+        plan.columns.iter().all(|columns| self.first_missing_row(&plan.outputs, columns, &rows) == rows.end)
+    }
+
+    /// Keeps others from changing the folder of a part while it is read, as long as the result lives.
+    ///
+    /// # Errors
+    /// If it is being computed now.
+    pub fn hold(folder: &Path) -> Result<Option<fs::File>, Error> {
+        // Without a lock nobody computes there; one that cannot be opened is on a medium that nobody writes to.
+        let Ok(lock) = fs::File::open(folder.join(LOCK)) else { return Ok(None) };
+        match lock.try_lock_shared() {
+            Err(fs::TryLockError::WouldBlock) => Err(Error::Busy { path: folder.to_path_buf() }),
+            _ => Ok(Some(lock)),
+        }
+    }
+
+    /// Removes the folder of a part that was put together; what is not the part's stays, and so does the folder then.
+    ///
+    /// # Errors
+    /// If anything stays.
+    pub fn remove_part(folder: &Path, record: &str) -> Result<(), Error> {
+        let own = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            name == LOCK || name == RECORD || name == record || path.extension().is_some_and(|e| e == "strip")
+        };
+        let remove = || -> std::io::Result<()> {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if own(&path) {
+                    fs::remove_file(path)?;
+                }
+            }
+            fs::remove_dir(folder)
+        };
+        remove().map_err(|source| Error::Work { action: "remove", path: folder.to_path_buf(), source })
+    }
+
     /// The first of some rows of a column strip that is not stored in all outputs; the end of `rows` if all are.
     pub(crate) fn first_missing_row(
         &self,
@@ -180,15 +222,14 @@ pub(crate) fn strips(columns: &Range<usize>, rows: &Range<usize>) -> impl Iterat
     rows.clone().step_by(STRIP_ROWS).map(move |y| Window { x, y, width, height: STRIP_ROWS.min(bottom - y) })
 }
 
-/// Empties the folder but for the lock.
+/// Empties the folder but for the lock: first what says that it is whole, last what says which run it is of.
 fn remove_content(path: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_name() != LOCK {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
+    let mut names =
+        fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let is = |path: &Path, name: &str| path.file_name().is_some_and(|other| other == name);
+    names.retain(|path| !is(path, LOCK));
+    names.sort_by_key(|path| (is(path, RECORD), path.extension().is_some_and(|ending| ending == "strip")));
+    names.iter().try_for_each(fs::remove_file)
 }
 
 fn folder_bytes(path: &Path) -> u64 {

@@ -1,6 +1,7 @@
 //! What can go wrong in libtorch itself.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cuda_tree::{RefusedTree, TreeFault};
 
@@ -90,6 +91,50 @@ pub enum Error {
         /// What libtorch says.
         reason: String,
     },
+    /// An environment variable by which a launcher tells of other processes.
+    #[error("the environment variable {name} {problem}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The place where processes meet cannot be reached or opened.
+    #[error("cannot meet the other processes at {host}:{port}: {reason}")]
+    Meet {
+        /// The machine.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// Processes that did not come.
+    #[error("of {world} processes, these did not come within {} s: {ranks}", timeout.as_secs_f64())]
+    Missing {
+        /// Their numbers.
+        ranks: String,
+        /// How many there should be.
+        world: usize,
+        /// How long they were waited for.
+        timeout: Duration,
+    },
+    /// A process that is gone, or does not answer any more.
+    #[error("another process of this training was lost while {action}: {reason}")]
+    PeerLost {
+        /// What was being done.
+        action: &'static str,
+        /// What libtorch says.
+        reason: String,
+    },
+    /// The plug-in that connects GPUs.
+    #[error("cannot connect GPUs by {}: {reason}", path.display())]
+    Nccl {
+        /// The library.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The device is neither the processor nor a CUDA device.
     #[error("networks run on cpu or cuda, not on {device}")]
     Device {
@@ -134,6 +179,26 @@ impl Error {
             ),
             Self::Copy { reason, .. } if reason.contains("out of memory") => {
                 Some("use a smaller --tile or --batch, or --device cpu".to_owned())
+            }
+            Self::Variable { .. } => Some(
+                "torchrun sets it, and so does srun; without WORLD_SIZE one process trains alone".to_owned(),
+            ),
+            Self::Meet { .. } => Some(
+                "start all processes with the same MASTER_ADDR and MASTER_PORT: the first one's machine, and a port \
+                 that is free there and open to the others"
+                    .to_owned(),
+            ),
+            Self::Missing { .. } => Some(
+                "see what they said, and whether as many were started as WORLD_SIZE says; --dist-timeout waits longer"
+                    .to_owned(),
+            ),
+            Self::PeerLost { .. } => Some(
+                "see what the other processes said before; start all of them again with --resume, or let torchrun do \
+                 it with --max-restarts"
+                    .to_owned(),
+            ),
+            Self::Nccl { .. } => {
+                Some("`make setup-cuda` builds it; --device cpu trains on the processors".to_owned())
             }
             Self::Device { .. } => Some("use --device cpu or --device cuda".to_owned()),
             Self::ScriptPath { .. }

@@ -7,6 +7,7 @@
 //! * [`fused_adamw`] is libtorch's own optimizer step, one call for many weights.
 //! * [`set_deterministic`], [`set_intra_op_threads`], [`prepare_device`] and [`Autocast`] are libtorch's settings.
 //! * [`load_cuda`] finds libtorch's CUDA part and loads it, where there is a [`Gpu`]; [`upload`] and [`download`] copy.
+//! * [`distributed`] is several processes that compute as one.
 //! * [`build_info`], [`devices`] and [`has_native_bf16`] tell what this libtorch is and where it can compute.
 //!
 //! ```
@@ -21,6 +22,7 @@ mod adamw;
 mod build_id;
 mod cuda;
 mod cuda_tree;
+pub mod distributed;
 mod error;
 mod ffi;
 mod gpu;

@@ -155,6 +155,28 @@ pub enum Error {
     /// A picture could not be made.
     #[error(transparent)]
     Picture(#[from] seg_report::Error),
+    /// Another process of the training could not go on.
+    #[error("process {rank} failed: {message}")]
+    OtherProcess {
+        /// Its number.
+        rank: usize,
+        /// What it says.
+        message: String,
+    },
+    /// Processes of a training that were started otherwise than the first.
+    #[error("processes {ranks} were started with other settings or chips than process 0")]
+    OtherJobs {
+        /// Their numbers.
+        ranks: String,
+    },
+    /// Processes of a training whose weights have drifted away.
+    #[error("after step {step} the weights of processes {ranks} are not those of process 0")]
+    OtherWeights {
+        /// Steps done.
+        step: u64,
+        /// Their numbers.
+        ranks: String,
+    },
     /// The caller asked the training to stop.
     #[error("stopped at step {step}; {} goes on from there with --resume", path.display())]
     Cancelled {
@@ -168,6 +190,10 @@ pub enum Error {
 /// What helps where memory is short.
 const LESS_MEMORY: &str =
     "use a smaller train.batch with a larger train.accumulate, or a smaller train.crop-px";
+
+/// What seg-torch says of a lost process, inside of a network where it is a text.
+const LOST: &str = "another process of this training was lost";
+const LOST_HINT: &str = "see what the other processes said before; start all of them again with --resume";
 
 impl From<seg_run::PassError> for Error {
     fn from(error: seg_run::PassError) -> Self {
@@ -212,6 +238,14 @@ impl Error {
                     run_folder::last(run).display()
                 ));
             }
+            Self::OtherJobs { .. } => {
+                "start all processes with the same arguments, and let all of them see the same folders"
+            }
+            Self::OtherWeights { .. } => {
+                "see that all machines have the same kind of processor or GPU and the same libtorch; --resume goes on \
+                 from the last checkpoint"
+            }
+            Self::Network(error) if error.to_string().contains(LOST) => LOST_HINT,
             Self::Passes(_) => "`--scales` takes ratios such as 0.5,1,1.5; `--stride` is at most `--window`",
             Self::Chip { source, .. } => {
                 let of_source = source.hint();
@@ -231,6 +265,15 @@ impl Error {
             _ => return None,
         };
         Some(text.to_owned())
+    }
+
+    /// Whether the processes cannot talk to each other any more.
+    pub fn is_loss_of_peer(&self) -> bool {
+        match self {
+            Self::Torch { source } => matches!(source, seg_torch::Error::PeerLost { .. }),
+            Self::Network(error) => error.to_string().contains(LOST),
+            _ => false,
+        }
     }
 
     /// For `map_err`: a failure of libtorch while `action` was done.

@@ -1,6 +1,7 @@
 //! A network that learns: one step of the optimizer, and all that has to be kept to go on exactly.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use seg_data::Batch;
 use seg_nn::import::Origin;
@@ -14,9 +15,11 @@ use tch::nn::VarStore;
 use tch::{Device, TchError, Tensor};
 
 use crate::average::Average;
-use crate::optimizer::{self, AdamW, StoredState};
+use crate::crew::Crew;
+use crate::optimizer::{self, Optimizer, StoredState};
 use crate::schedule::learning_rate;
 use crate::settings::{Precision, TrainSettings};
+use crate::together::{Place, Together};
 use crate::{Error, tensor};
 
 /// A network, its optimizer, and what both need to remember.
@@ -25,13 +28,15 @@ pub(crate) struct Learner {
     vs: VarStore,
     network: BemSeg,
     average: Option<Average>,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     criterion: Criterion,
     /// One for each batch of a step.
     memories: Vec<Option<ContrastMemory>>,
     settings: TrainSettings,
     precision: Precision,
     device: Device,
+    /// The other processes, where there are some.
+    together: Option<Together>,
 }
 
 /// What a step measured.
@@ -68,8 +73,9 @@ impl Learner {
         config: &Config,
         settings: &TrainSettings,
         weights: &Weights,
-        device: Device,
+        place: &Place,
     ) -> Result<(Self, Option<seg_nn::Transfer>), Error> {
+        let device = place.device;
         let vs = VarStore::new(device);
         let network = BemSeg::new(&vs.root(), config, TextPart::Tower)?;
         initialize(&vs, settings.train.seed)?;
@@ -82,7 +88,7 @@ impl Learner {
             .then(|| Average::new(config, &vs, settings.train.ema, device))
             .transpose()?;
         let mut learner = Self {
-            optimizer: AdamW::new(trainable(&vs), &settings.optimizer)?,
+            optimizer: Optimizer::new(trainable(&vs), &settings.optimizer)?,
             criterion: Criterion::new(&settings.loss, config.class.len())?,
             memories: (0..settings.train.accumulate).map(|_| None).collect(),
             settings: settings.clone(),
@@ -91,11 +97,18 @@ impl Learner {
             network,
             vs,
             device,
+            together: None,
         };
         if let Weights::Resumed(checkpoint) = weights {
-            learner.resume(checkpoint)?;
+            learner.resume(checkpoint, place)?;
         }
         Ok((learner, transfer))
+    }
+
+    /// Learns together with the other processes from now on.
+    pub(crate) fn join(&mut self, crew: &Arc<Crew>) -> Result<(), Error> {
+        self.together = Some(Together::new(crew, &self.optimizer.weights(), &self.settings.train)?);
+        Ok(())
     }
 
     /// The weights that predict: averaged ones where there are some.
@@ -107,18 +120,16 @@ impl Learner {
     ///
     /// No weight is changed where the loss or the gradients are not finite: the caller decides by the values.
     pub(crate) fn step(&mut self, batches: &[Batch], step: u64) -> Result<StepLosses, Error> {
-        let mut sum = StepLosses::default();
-        let mut gradients: Vec<Tensor> = Vec::new();
-        for (number, batch) in batches.iter().enumerate() {
-            // Dropout draws the same numbers whether or not the training was interrupted before.
-            tch::manual_seed(step_seed(self.settings.train.seed, step, number));
-            let losses = self.losses(batch, number)?;
-            let share = 1.0 / batches.len() as f64;
-            sum.add(&losses, share).map_err(Error::torch("read the losses"))?;
-            if !sum.total.is_finite() {
-                return Ok(sum);
+        let (mut sum, mut gradients) = match self.together.take() {
+            None => self.gradients(batches, step)?,
+            Some(together) => {
+                let learned = together.gradients(self, batches, step);
+                self.together = Some(together);
+                learned?
             }
-            self.backward(&losses.total, share, &mut gradients).map_err(Error::torch("compute gradients"))?;
+        };
+        if !sum.total.is_finite() {
+            return Ok(sum);
         }
         let norm = optimizer::norm(gradients.iter()).map_err(Error::torch("measure gradients"))?;
         sum.gradient_norm = norm;
@@ -136,6 +147,41 @@ impl Learner {
         sum.weight_norm = weights.map_err(Error::torch("measure weights"))?;
         self.average.as_mut().map_or(Ok(()), |average| average.follow(step + 1))?;
         Ok(sum)
+    }
+
+    /// Losses and gradients of a step of one process alone; no gradients where a loss is not finite.
+    fn gradients(&mut self, batches: &[Batch], step: u64) -> Result<(StepLosses, Vec<Tensor>), Error> {
+        let mut sum = StepLosses::default();
+        let mut gradients: Vec<Tensor> = Vec::new();
+        for (number, batch) in batches.iter().enumerate() {
+            // Dropout draws the same numbers whether or not the training was interrupted before.
+            tch::manual_seed(step_seed(self.settings.train.seed, step, number));
+            let losses = self.losses(batch, number)?;
+            let share = 1.0 / batches.len() as f64;
+            sum.add(&losses, share).map_err(Error::torch("read the losses"))?;
+            if !sum.total.is_finite() {
+                break;
+            }
+            self.backward(&losses.total, share, &mut gradients).map_err(Error::torch("compute gradients"))?;
+        }
+        Ok((sum, gradients))
+    }
+
+    /// Losses of one batch of a step among other processes, whose number in the step is not that in this process.
+    pub(crate) fn losses_among(
+        &mut self,
+        batch: &Batch,
+        own: usize,
+        step: u64,
+        number: usize,
+    ) -> Result<Losses, Error> {
+        tch::manual_seed(step_seed(self.settings.train.seed, step, number));
+        self.losses(batch, own)
+    }
+
+    /// Refuses weights that are not those of the other processes.
+    pub(crate) fn compare(&self, crew: &Crew, step: u64) -> Result<(), Error> {
+        crew.compare_weights(&self.optimizer.weights(), step)
     }
 
     /// The learning rate of the new parts in a step.
@@ -174,22 +220,34 @@ impl Learner {
         Ok(())
     }
 
-    /// All that the next step depends on, besides the predicting weights.
-    pub(crate) fn state(&self) -> BTreeMap<String, Tensor> {
+    /// All that the next step depends on, besides the predicting weights, in all processes.
+    pub(crate) fn state(&self) -> Result<BTreeMap<String, Tensor>, Error> {
+        let mut tensors = self.own_state();
+        let own =
+            |(number, memory): (usize, &Option<ContrastMemory>)| Some((number, memory.as_ref()?.tensors()));
+        let memories = match &self.together {
+            Some(together) => together.crew().gather_memories(&self.memories)?,
+            None => self.memories.iter().enumerate().filter_map(own).collect(),
+        };
+        for (number, named) in memories {
+            tensors
+                .extend(named.into_iter().map(|(name, tensor)| (format!("{MEMORY}{number}/{name}"), tensor)));
+        }
+        Ok(tensors)
+    }
+
+    /// The same before the first step, when no process has anything of its own to remember.
+    pub(crate) fn own_state(&self) -> BTreeMap<String, Tensor> {
         let mut tensors = self.optimizer.tensors();
         if self.average.is_some() {
             tensors.extend(
                 self.vs.variables().into_iter().map(|(name, weight)| (format!("{RAW}{name}"), weight)),
             );
         }
-        for (number, memory) in self.memories.iter().enumerate() {
-            let named = memory.iter().flat_map(ContrastMemory::tensors);
-            tensors.extend(named.map(|(name, tensor)| (format!("{MEMORY}{number}/{name}"), tensor)));
-        }
         tensors
     }
 
-    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+    fn resume(&mut self, checkpoint: &Checkpoint, place: &Place) -> Result<(), Error> {
         let stored = StoredState { tensors: checkpoint.training_tensors()?, path: checkpoint.path() };
         let _no_grad = tch::no_grad_guard();
         checkpoint.fill(self.predictor().0)?;
@@ -200,7 +258,7 @@ impl Learner {
         }
         self.optimizer.restore(&stored)?;
         for (number, memory) in self.memories.iter_mut().enumerate() {
-            let prefix = format!("{MEMORY}{number}/");
+            let prefix = format!("{MEMORY}{}/", place.number(number));
             let own = stored.tensors.iter().filter_map(|(name, tensor)| {
                 Some((name.strip_prefix(&prefix)?.to_owned(), tensor.shallow_clone()))
             });
@@ -211,7 +269,25 @@ impl Learner {
 }
 
 impl StepLosses {
-    fn add(&mut self, losses: &Losses, share: f64) -> Result<(), TchError> {
+    /// What is summed over processes: which of the last three are there, and the losses.
+    pub(crate) fn parts(&self) -> [f64; 6] {
+        let optional = [self.aux, self.cpc, self.dice];
+        let there: u8 =
+            optional.iter().zip([1, 2, 4]).map(|(part, bit)| u8::from(part.is_some()) * bit).sum();
+        let [aux, cpc, dice] = optional.map(|part| part.unwrap_or(0.0));
+        [f64::from(there), self.total, self.main, aux, cpc, dice]
+    }
+
+    /// The reverse; a part that is there in some processes alone is there.
+    pub(crate) fn of_parts([there, total, main, aux, cpc, dice]: [f64; 6]) -> Self {
+        // The mean of equal numbers is one of them; of different ones, a part that is nowhere is 0.
+        let bits = there.round() as u8;
+        let exact = (there - there.round()).abs() < 1e-9;
+        let part = |bit: u8, value: f64| (bits & bit != 0 || (!exact && value != 0.0)).then_some(value);
+        Self { total, main, aux: part(1, aux), cpc: part(2, cpc), dice: part(4, dice), ..Self::default() }
+    }
+
+    pub(crate) fn add(&mut self, losses: &Losses, share: f64) -> Result<(), TchError> {
         let value = |tensor: &Tensor| Ok::<_, TchError>(tensor.f_double_value(&[])? * share);
         let optional = |sum: Option<f64>, tensor: Option<&Tensor>| {
             tensor.map(|tensor| Ok::<_, TchError>(sum.unwrap_or(0.0) + value(tensor)?)).transpose()
@@ -254,12 +330,12 @@ mod tests {
 
     fn fresh(train: &str) -> Learner {
         let (config, settings) = tiny(train);
-        Learner::new(&config, &settings, &Weights::Drawn, Device::Cpu).unwrap().0
+        Learner::new(&config, &settings, &Weights::Drawn, &Place::alone(Device::Cpu)).unwrap().0
     }
 
     /// All that a learner knows, its predicting weights included.
     fn everything(learner: &Learner) -> BTreeMap<String, Tensor> {
-        let mut all = learner.state();
+        let mut all = learner.state().unwrap();
         all.extend(learner.predictor().0.variables());
         all.into_iter().map(|(name, tensor)| (name, tensor.detach().copy())).collect()
     }
@@ -286,7 +362,7 @@ mod tests {
             step: 3,
             metrics: serde_json::Map::new(),
             provenance: serde_json::Map::new(),
-            training: learner.state(),
+            training: learner.state().unwrap(),
             training_state: serde_json::Map::new(),
             precision: seg_nn::StoredPrecision::F32,
             text_tower: seg_nn::StoredTower::Kept,
@@ -294,7 +370,7 @@ mod tests {
         seg_nn::save_checkpoint(&path, &contents).unwrap();
         let checkpoint = Checkpoint::read(&path).unwrap();
         let weights = Weights::Resumed(&checkpoint);
-        Learner::new(&config, &settings, &weights, Device::Cpu).unwrap().0
+        Learner::new(&config, &settings, &weights, &Place::alone(Device::Cpu)).unwrap().0
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod average;
 mod chip_work;
 mod chips;
 mod classes;
+mod crew;
 mod error;
 mod evaluate;
 mod learner;
@@ -27,6 +28,7 @@ mod summary;
 mod tensor;
 #[cfg(test)]
 mod testing;
+mod together;
 mod trainer;
 mod validate;
 
@@ -35,6 +37,8 @@ pub use evaluate::{ChipScene, EvaluateJob, Evaluated, SeenChip, evaluate, look};
 pub use observer::{StepReport, TrainObserver, ValidationReport};
 pub use run_folder::{Existing, metrics, page, report_stem};
 pub use schedule::learning_rate;
-pub use settings::{Curve, LoopSettings, OptimizerSettings, Precision, ScheduleSettings, TrainSettings};
+pub use settings::{
+    Curve, LoopSettings, OptimizerKind, OptimizerSettings, Precision, ScheduleSettings, TrainSettings,
+};
 pub use summary::TrainSummary;
 pub use trainer::{Start, TrainJob, check_folder, is_begun, resumable, train};

@@ -27,6 +27,9 @@ pub(crate) struct Meter {
     saved: Instant,
     waited: Duration,
     waited_in_all: Duration,
+    /// Time spent because of other processes, where there are some.
+    together: Option<Duration>,
+    together_in_all: Duration,
     /// Steps that this process did since the last report.
     timed: u64,
     sums: Sums,
@@ -34,17 +37,19 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Goes on with what an interrupted training measured.
-    pub(crate) fn new(settings: &LoopSettings, chips: usize, sums: Sums) -> Self {
+    pub(crate) fn new(settings: &LoopSettings, world: usize, chips: usize, sums: Sums) -> Self {
         let now = Instant::now();
         Self {
             steps: settings.steps,
-            samples_a_step: (settings.batch * settings.accumulate) as f64,
+            samples_a_step: (settings.batch * settings.accumulate * world) as f64,
             chips: chips as f64,
             begun: now,
             reported: now,
             saved: now,
             waited: Duration::ZERO,
             waited_in_all: Duration::ZERO,
+            together: (world > 1).then_some(Duration::ZERO),
+            together_in_all: Duration::ZERO,
             timed: 0,
             sums,
         }
@@ -59,6 +64,12 @@ impl Meter {
     pub(crate) fn waited(&mut self, time: Duration) {
         self.waited += time;
         self.waited_in_all += time;
+    }
+
+    /// Time went by because of other processes.
+    pub(crate) fn talked(&mut self, time: Duration) {
+        self.together = self.together.map(|sum| sum + time);
+        self.together_in_all += time;
     }
 
     /// A step was done.
@@ -94,10 +105,12 @@ impl Meter {
             lr,
             rate: steps_a_second * self.samples_a_step,
             waiting: (self.waited.as_secs_f64() / time).min(1.0),
+            communication: self.together.map(|sum| (sum.as_secs_f64() / time).min(1.0)),
             left: Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX),
         };
         self.timed = 0;
         self.waited = Duration::ZERO;
+        self.together = self.together.map(|_| Duration::ZERO);
         self.reported = Instant::now();
         report
     }
@@ -116,7 +129,16 @@ impl Meter {
 
     /// Share of them spent waiting for samples.
     pub(crate) fn waiting(&self) -> f64 {
-        (self.waited_in_all.as_secs_f64() / self.seconds().max(1e-9)).min(1.0)
+        self.share(self.waited_in_all)
+    }
+
+    /// Share of them spent because of other processes, where there are some.
+    pub(crate) fn communication(&self) -> Option<f64> {
+        self.together.map(|_| self.share(self.together_in_all))
+    }
+
+    fn share(&self, time: Duration) -> f64 {
+        (time.as_secs_f64() / self.seconds().max(1e-9)).min(1.0)
     }
 }
 
@@ -130,7 +152,7 @@ mod tests {
 
     fn meter(sums: Sums) -> Meter {
         let settings = LoopSettings { steps: 100, batch: 2, accumulate: 3, ..LoopSettings::default() };
-        Meter::new(&settings, 12, sums)
+        Meter::new(&settings, 1, 12, sums)
     }
 
     /// What does not depend on the clock.

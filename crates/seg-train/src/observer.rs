@@ -41,10 +41,13 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// The last step's learning rate of the new parts.
     pub lr: f64,
-    /// Samples a second.
+    /// Samples a second, of all processes.
     pub rate: f64,
     /// Share of the time in which the network waited for samples, 0 to 1.
     pub waiting: f64,
+    /// Share of the time that went by in messages between processes and in waiting for the slowest of them, 0 to 1; absent
+    /// where there is one.
+    pub communication: Option<f64>,
     /// Time left at this rate.
     pub left: Duration,
 }

@@ -1,4 +1,4 @@
-//! `AdamW` over all weights that learn, with state that goes into a checkpoint.
+//! The optimizer over all weights that learn, with state that goes into a checkpoint.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,21 +8,29 @@ use seg_torch::{AdamWSlot, AdamWStep, fused_adamw};
 use tch::{Kind, TchError, Tensor};
 
 use crate::Error;
-use crate::settings::OptimizerSettings;
+use crate::settings::{OptimizerKind, OptimizerSettings};
 
-/// A weight and its two moments.
+/// A weight and what is remembered of its gradients.
 #[derive(Debug)]
 struct Slot {
     name: String,
     group: ParameterGroup,
     weight: Tensor,
-    first: Tensor,
-    second: Tensor,
+    memory: Memory,
 }
 
-/// `AdamW` with one learning rate and weight decay a group.
+/// What an optimizer remembers of a weight's gradients.
 #[derive(Debug)]
-pub(crate) struct AdamW {
+enum Memory {
+    /// The running mean and that of the squares.
+    AdamW { first: Tensor, second: Tensor },
+    /// The velocity.
+    Sgd { momentum: Tensor },
+}
+
+/// An optimizer with one learning rate and weight decay a group.
+#[derive(Debug)]
+pub(crate) struct Optimizer {
     settings: OptimizerSettings,
     slots: Vec<Slot>,
 }
@@ -31,16 +39,22 @@ const GROUPS: [ParameterGroup; 4] =
     [ParameterGroup::Rest, ParameterGroup::Backbone, ParameterGroup::Text, ParameterGroup::FusionNorm];
 const FIRST: &str = "adamw/first/";
 const SECOND: &str = "adamw/second/";
+const MOMENTUM: &str = "sgd/momentum/";
 
-impl AdamW {
-    /// With moments of zero.
+impl Optimizer {
+    /// One that remembers nothing yet.
     pub(crate) fn new(
         weights: Vec<(String, Tensor, ParameterGroup)>,
         settings: &OptimizerSettings,
     ) -> Result<Self, Error> {
         let slot = |(name, weight, group): (String, Tensor, ParameterGroup)| {
-            let (first, second) = (weight.f_zeros_like()?, weight.f_zeros_like()?);
-            Ok(Slot { name, group, weight, first, second })
+            let memory = match settings.kind {
+                OptimizerKind::AdamW => {
+                    Memory::AdamW { first: weight.f_zeros_like()?, second: weight.f_zeros_like()? }
+                }
+                OptimizerKind::Sgd => Memory::Sgd { momentum: weight.f_zeros_like()? },
+            };
+            Ok(Slot { name, group, weight, memory })
         };
         let slots = tch::no_grad(|| weights.into_iter().map(slot).collect::<Result<_, TchError>>());
         Ok(Self { settings: settings.clone(), slots: slots.map_err(Error::torch("make the optimizer"))? })
@@ -72,51 +86,82 @@ impl AdamW {
     ) -> Result<(), Error> {
         for group in GROUPS {
             let pairs = self.slots.iter().zip(gradients);
-            let slots: Vec<_> = pairs
-                .filter(|(slot, gradient)| slot.group == group && gradient.defined())
-                .map(|(slot, gradient)| AdamWSlot {
-                    weight: &slot.weight,
-                    gradient,
-                    first: &slot.first,
-                    second: &slot.second,
-                })
-                .collect();
+            let pairs = pairs.filter(|(slot, gradient)| slot.group == group && gradient.defined());
             let weight_decay = match group {
                 ParameterGroup::FusionNorm => 0.0,
                 _ => self.settings.weight_decay,
             };
+            let (mut slots, rate) = (Vec::new(), rate(group));
+            for (Slot { weight, memory, .. }, gradient) in pairs {
+                match memory {
+                    Memory::AdamW { first, second } => {
+                        slots.push(AdamWSlot { weight, gradient, first, second });
+                    }
+                    Memory::Sgd { momentum } => {
+                        let step = SgdStep { rate, momentum: self.settings.momentum, weight_decay };
+                        tch::no_grad(|| step.on(weight, gradient, momentum))
+                            .map_err(Error::torch("do a step of the optimizer"))?;
+                    }
+                }
+            }
             let [beta1, beta2] = self.settings.betas;
-            let step = AdamWStep {
-                step,
-                rate: rate(group),
-                betas: (beta1, beta2),
-                weight_decay,
-                eps: self.settings.eps,
-            };
+            let step = AdamWStep { step, rate, betas: (beta1, beta2), weight_decay, eps: self.settings.eps };
             fused_adamw(&slots, &step).map_err(|source| Error::Torch { source })?;
         }
         Ok(())
     }
 
-    /// The moments by name, for a checkpoint.
+    /// What is remembered by name, for a checkpoint.
     pub(crate) fn tensors(&self) -> BTreeMap<String, Tensor> {
-        let named = self.slots.iter().flat_map(|slot| {
-            [
-                (format!("{FIRST}{}", slot.name), slot.first.shallow_clone()),
-                (format!("{SECOND}{}", slot.name), slot.second.shallow_clone()),
-            ]
-        });
-        named.collect()
+        let named = |slot: &Slot| -> Vec<_> {
+            let parts = slot.memory.parts().into_iter();
+            parts.map(|(prefix, part)| (format!("{prefix}{}", slot.name), part)).collect()
+        };
+        self.slots.iter().flat_map(named).collect()
     }
 
-    /// Takes the moments from a checkpoint.
+    /// Takes what is remembered from a checkpoint.
     pub(crate) fn restore(&mut self, stored: &StoredState) -> Result<(), Error> {
         let _no_grad = tch::no_grad_guard();
         for slot in &mut self.slots {
-            for (prefix, moment) in [(FIRST, &mut slot.first), (SECOND, &mut slot.second)] {
-                stored.restore(&format!("{prefix}{}", slot.name), moment)?;
+            for (prefix, mut part) in slot.memory.parts() {
+                stored.restore(&format!("{prefix}{}", slot.name), &mut part)?;
             }
         }
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// Its tensors, which share their memory with it, with the beginnings of their names.
+    fn parts(&self) -> Vec<(&'static str, Tensor)> {
+        match self {
+            Self::AdamW { first, second } => {
+                vec![(FIRST, first.shallow_clone()), (SECOND, second.shallow_clone())]
+            }
+            Self::Sgd { momentum } => vec![(MOMENTUM, momentum.shallow_clone())],
+        }
+    }
+}
+
+/// The numbers of a step of stochastic gradient descent.
+#[derive(Debug, Clone, Copy)]
+struct SgdStep {
+    rate: f64,
+    momentum: f64,
+    weight_decay: f64,
+}
+
+impl SgdStep {
+    /// v ← μ v + g + λ w, then w ← w - η v, as `PyTorch` and mmsegmentation do it; g stays as it is.
+    fn on(self, weight: &Tensor, gradient: &Tensor, velocity: &Tensor) -> Result<(), TchError> {
+        let (mut weight, mut velocity) = (weight.shallow_clone(), velocity.shallow_clone());
+        let _scaled = velocity.f_mul_scalar_(self.momentum)?;
+        let _added = velocity.f_add_(gradient)?;
+        if self.weight_decay > 0.0 {
+            let _decayed = velocity.f_add_(&weight.f_mul_scalar(self.weight_decay)?)?;
+        }
+        let _stepped = weight.f_sub_(&velocity.f_mul_scalar(self.rate)?)?;
         Ok(())
     }
 }
@@ -164,6 +209,7 @@ pub(crate) fn clip(gradients: &mut [Tensor], norm: f64, limit: f64) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::assert_same;
     use tch::Device;
 
     #[test]
@@ -185,17 +231,48 @@ mod tests {
             vec![("a.weight".to_owned(), weight, ParameterGroup::Backbone)]
         };
         let settings = OptimizerSettings { lr: 0.1, ..OptimizerSettings::default() };
-        let one = AdamW::new(weights(1.0), &settings).unwrap();
+        let one = Optimizer::new(weights(1.0), &settings).unwrap();
         let gradient = [Tensor::from_slice(&[0.5_f32, -1.0, 2.0])];
         one.step(&gradient, 1, |group| one.base_rate(group)).unwrap();
-        let mut two = AdamW::new(weights(0.0), &settings).unwrap();
+        let mut two = Optimizer::new(weights(0.0), &settings).unwrap();
         let stored = |tensors| StoredState { tensors, path: Path::new("last.safetensors") };
         two.restore(&stored(one.tensors())).unwrap();
-        assert_eq!(two.slots[0].first, one.slots[0].first);
-        assert_eq!(two.slots[0].second, one.slots[0].second);
+        assert_same(&two.tensors(), &one.tensors());
         let nothing = two.restore(&stored(BTreeMap::new())).unwrap_err().to_string();
         assert_eq!(nothing, "last.safetensors cannot be resumed: it lacks adamw/first/a.weight");
         // The encoder's factor of 0.1 on 0.1, one step of size 1 in the gradient's direction.
         assert!((one.slots[0].weight.double_value(&[1]) - 1.01).abs() < 1e-5);
+    }
+
+    #[test]
+    fn momentum_gathers_gradients_and_is_stored() {
+        let weights = |value: f64| {
+            let weight = Tensor::full([1], value, (Kind::Float, Device::Cpu));
+            vec![("a.weight".to_owned(), weight, ParameterGroup::Rest)]
+        };
+        let settings = OptimizerSettings {
+            kind: OptimizerKind::Sgd,
+            lr: 0.1,
+            momentum: 0.9,
+            weight_decay: 0.01,
+            ..OptimizerSettings::default()
+        };
+        let one = Optimizer::new(weights(1.0), &settings).unwrap();
+        let gradient = [Tensor::from_slice(&[0.5_f32])];
+        let (mut weight, mut velocity) = (1.0, 0.0);
+        for step in 1..4 {
+            one.step(&gradient, step, |group| one.base_rate(group)).unwrap();
+            velocity = 0.9 * velocity + 0.5 + 0.01 * weight;
+            weight -= 0.1 * velocity;
+        }
+        let found = one.slots[0].weight.double_value(&[0]);
+        assert!((found - weight).abs() < 1e-6, "{found}, not {weight}");
+        let mut two = Optimizer::new(weights(found), &settings).unwrap();
+        two.restore(&StoredState { tensors: one.tensors(), path: Path::new("a") }).unwrap();
+        assert_eq!(one.tensors().keys().collect::<Vec<_>>(), ["sgd/momentum/a.weight"]);
+        for optimizer in [&one, &two] {
+            optimizer.step(&gradient, 4, |group| optimizer.base_rate(group)).unwrap();
+        }
+        assert_eq!(one.slots[0].weight, two.slots[0].weight);
     }
 }

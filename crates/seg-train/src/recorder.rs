@@ -16,18 +16,20 @@ use tch::{Device, Tensor};
 use crate::learner::Learner;
 use crate::meter::Sums;
 use crate::observer::StepReport;
-use crate::run_folder::{FileMarks, LockedFolder, RunFolder, unfinished};
+use crate::run_folder::{FileMarks, LockedFolder, RunFolder, bad_batch, best, last, unfinished};
 use crate::saved_run::SavedRun;
 use crate::trainer::{Start, TrainJob};
 use crate::validate::Validation;
 use crate::{Error, tensor};
 
-/// Writes what a training leaves behind.
+/// Remembers how a training goes, and writes what it leaves behind.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     config: Config,
-    pub(crate) files: RunFolder,
+    /// Of several processes the first one writes.
+    files: Option<RunFolder>,
     pub(crate) run: SavedRun,
+    folder: PathBuf,
 }
 
 /// What a training begins with.
@@ -39,6 +41,8 @@ pub(crate) struct Begun<'a> {
     pub(crate) transfer: Option<&'a Transfer>,
     /// The values of the chips.
     pub(crate) seen: Vec<SeenBand>,
+    /// How many processes train.
+    pub(crate) world: usize,
 }
 
 impl Recorder {
@@ -46,7 +50,7 @@ impl Recorder {
     /// resumed.
     pub(crate) fn begin(
         job: &TrainJob,
-        folder: LockedFolder,
+        folder: Option<LockedFolder>,
         begun: Begun,
         learner: &Learner,
         observer: &dyn Observer,
@@ -69,6 +73,7 @@ impl Recorder {
             chips: begun.chips,
             device: begun.device.to_owned(),
             threads: job.threads,
+            world: begun.world,
             best: None,
             stale: 0,
             seconds: 0.0,
@@ -77,24 +82,28 @@ impl Recorder {
             origin,
             files: FileMarks::none(),
         };
-        save_for_resuming(&folder.last(), &job.config, &run, learner, 0)?;
-        folder.clear()?;
+        if let Some(folder) = &folder {
+            save_for_resuming(&folder.last(), &job.config, &run, learner, learner.own_state(), 0)?;
+            folder.clear()?;
+        }
         Self::open(job, folder, run, observer)
     }
 
     /// For a training that begins or goes on, as its checkpoint has it.
     pub(crate) fn open(
         job: &TrainJob,
-        folder: LockedFolder,
+        folder: Option<LockedFolder>,
         run: SavedRun,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let files = folder.open(&run.files, &job.config.to_toml()?, observer)?;
-        Ok(Self { config: job.config.clone(), files, run })
+        let open = |folder: LockedFolder| folder.open(&run.files, &job.config.to_toml()?, observer);
+        let files = folder.map(open).transpose()?;
+        Ok(Self { config: job.config.clone(), files, run, folder: job.out.clone() })
     }
 
     /// Writes down what steps measured.
     pub(crate) fn step(&mut self, report: &StepReport) -> Result<(), Error> {
+        let Some(files) = &mut self.files else { return Ok(()) };
         let mut line = json!({
             "event": "step", "step": report.step, "epoch": report.epoch, "loss": report.loss,
             "main": report.main, "gradient-norm": report.gradient_norm, "lr": report.lr,
@@ -112,16 +121,17 @@ impl Recorder {
             ("aux", "loss/aux", report.aux),
             ("cpc", "loss/cpc", report.cpc),
             ("dice", "loss/dice", report.dice),
+            ("communication", "train/communication", report.communication),
         ] {
             if let (Some(value), Value::Object(line)) = (value, &mut line) {
                 line.insert(key.to_owned(), value.into());
                 scalars.push((tag, value));
             }
         }
-        self.files.log(&line)?;
+        files.log(&line)?;
         let scalars: Vec<_> = scalars.into_iter().map(|(tag, value)| (tag, value as f32)).collect();
-        self.files.events.scalars(report.step, &scalars)?;
-        Ok(self.files.events.show()?)
+        files.events.scalars(report.step, &scalars)?;
+        Ok(files.events.show()?)
     }
 
     /// Writes down how good the network is.
@@ -143,8 +153,9 @@ impl Recorder {
             line.extend(metrics.clone());
             self.run.metrics = metrics;
         }
-        self.files.log(&line)?;
-        let events = &mut self.files.events;
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.log(&line)?;
+        let events = &mut files.events;
         for (name, score) in legend.names().zip(&scores.classes) {
             if let Some(iou) = score.iou {
                 events.scalar(step, &format!("iou/{name}"), iou as f32)?;
@@ -173,27 +184,36 @@ impl Recorder {
     ) -> Result<(), Error> {
         self.run.seconds += spent.as_secs_f64();
         self.run.sums = sums;
-        self.run.files = self.files.marks()?;
-        save_for_resuming(&self.files.folder().last(), &self.config, &self.run, learner, step)
+        // What the others know is a part of it.
+        let training = learner.state()?;
+        let Some(files) = &mut self.files else { return Ok(()) };
+        self.run.files = files.marks()?;
+        save_for_resuming(&last(&self.folder), &self.config, &self.run, learner, training, step)
     }
 
     /// Writes the checkpoint of the best validation, which is for inference.
     pub(crate) fn best(&self, learner: &Learner, step: u64) -> Result<(), Error> {
+        if self.files.is_none() {
+            return Ok(());
+        }
         let contents = contents(&self.config, &self.run, learner, step);
-        Ok(save_checkpoint(&self.files.folder().best(), &contents)?)
+        Ok(save_checkpoint(&best(&self.folder), &contents)?)
     }
 
-    /// Saves the batches that made a number infinite, and says so in the metrics.
+    /// Saves the batches of this process that made a number infinite, and says so in the metrics.
     pub(crate) fn not_finite(
         &mut self,
         step: u64,
         what: &str,
         chips: &[String],
         batches: &[Batch],
+        rank: usize,
     ) -> Result<PathBuf, Error> {
-        self.files.log(&json!({"event": "not-finite", "step": step, "what": what, "chips": chips}))?;
-        self.files.marks()?;
-        let path = self.files.batch(step);
+        if let Some(files) = &mut self.files {
+            files.log(&json!({"event": "not-finite", "step": step, "what": what, "chips": chips}))?;
+            files.marks()?;
+        }
+        let path = bad_batch(&self.folder, step, rank);
         let mut tensors = Vec::new();
         for (number, batch) in batches.iter().enumerate() {
             let copy = Error::torch("copy a batch");
@@ -203,7 +223,7 @@ impl Recorder {
             tensors.push((format!("labels/{number}"), labels.map_err(&copy)?));
         }
         let fail = Error::file("write", &path);
-        let whole = unfinished(self.files.folder().path()).map_err(&fail)?;
+        let whole = unfinished(&self.folder).map_err(&fail)?;
         Tensor::write_safetensors(&tensors, whole.path()).map_err(Error::torch("save the batch"))?;
         whole.persist(&path).map_err(|error| fail(error.error))?;
         Ok(path)
@@ -215,9 +235,9 @@ fn save_for_resuming(
     config: &Config,
     run: &SavedRun,
     learner: &Learner,
+    training: BTreeMap<String, Tensor>,
     step: u64,
 ) -> Result<(), Error> {
-    let training = learner.state();
     let contents = contents(config, run, learner, step);
     Ok(save_checkpoint(path, &CheckpointContents { training, training_state: run.to_map(), ..contents })?)
 }

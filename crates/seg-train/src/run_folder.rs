@@ -99,10 +99,24 @@ pub(crate) fn last(folder: &Path) -> PathBuf {
     folder.join(LAST)
 }
 
+/// The checkpoint of the best validation.
+pub(crate) fn best(folder: &Path) -> PathBuf {
+    folder.join(BEST)
+}
+
+/// Where batches are saved that made a loss infinite, of one process of several in a name of their own.
+pub(crate) fn bad_batch(folder: &Path, step: u64, rank: usize) -> PathBuf {
+    let process = if rank == 0 { String::new() } else { format!("-{rank}") };
+    folder.join(format!("{BATCH}{step}{process}{BATCH_ENDING}"))
+}
+
 /// The files of a training.
 fn own_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let is_own = |name: &str| {
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |text: &str| {
+            let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            text.splitn(2, '-').all(number)
+        };
         let step = name.strip_prefix(BATCH).and_then(|rest| rest.strip_suffix(BATCH_ENDING));
         [METRICS, CONFIG, LAST, BEST, PAGE].contains(&name)
             || is_events(name)
@@ -176,18 +190,9 @@ impl LockedFolder {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The checkpoint that a resumed training goes on from.
     pub(crate) fn last(&self) -> PathBuf {
         last(&self.path)
-    }
-
-    /// The checkpoint of the best validation.
-    pub(crate) fn best(&self) -> PathBuf {
-        self.path.join(BEST)
     }
 
     /// Removes what is left of an earlier training once the new one's first checkpoint is there.
@@ -258,15 +263,6 @@ fn cut_back(path: &Path, bytes: u64) -> io::Result<File> {
 }
 
 impl RunFolder {
-    pub(crate) fn folder(&self) -> &LockedFolder {
-        &self.folder
-    }
-
-    /// Where a batch is saved that made a loss infinite.
-    pub(crate) fn batch(&self, step: u64) -> PathBuf {
-        self.folder.path.join(format!("{BATCH}{step}{BATCH_ENDING}"))
-    }
-
     /// Adds a line to the metrics.
     pub(crate) fn log(&mut self, line: &Value) -> Result<(), Error> {
         let fail = Error::file("write", &self.folder.path.join(METRICS));

@@ -28,6 +28,9 @@ pub(crate) struct SavedRun {
     pub(crate) device: String,
     /// Threads of an operator, on which the last bits of a sum depend.
     pub(crate) threads: usize,
+    /// How many processes trained together.
+    #[serde(default = "one")]
+    pub(crate) world: usize,
     pub(crate) best: Option<Best>,
     /// Validations since the best.
     pub(crate) stale: u64,
@@ -44,7 +47,8 @@ pub(crate) struct SavedRun {
 }
 
 /// Settings that may change while a training is interrupted: no weight depends on them.
-const FREE: [&str; 4] = ["data.folder", "train.checkpoint-every", "train.queue", "train.workers"];
+const FREE: [&str; 5] =
+    ["data.folder", "train.check-ranks-every", "train.checkpoint-every", "train.queue", "train.workers"];
 
 impl SavedRun {
     /// Reads it out of a run's checkpoint.
@@ -69,6 +73,11 @@ impl SavedRun {
             _ => Map::new(),
         }
     }
+}
+
+/// What was not written down before there could be more.
+const fn one() -> usize {
+    1
 }
 
 /// The settings in which two configurations differ, besides those that may.

@@ -39,10 +39,12 @@ pub struct TrainSettings {
     pub train: LoopSettings,
 }
 
-/// The `[optimizer]` section: `AdamW`, with the paper's groups of weights.
+/// The `[optimizer]` section, with the paper's groups of weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct OptimizerSettings {
+    /// How a gradient becomes a step.
+    pub kind: OptimizerKind,
     /// The learning rate that the schedule starts from.
     pub lr: f64,
     /// What the image encoder's learning rate is multiplied by.
@@ -51,12 +53,24 @@ pub struct OptimizerSettings {
     pub text_lr_factor: f64,
     /// Weight decay; the layer norms inside fusion have none.
     pub weight_decay: f64,
-    /// Decay of the first and the second moment.
+    /// What share of a step the next one keeps; for `sgd`.
+    pub momentum: f64,
+    /// Decay of the first and the second moment; for `adamw`.
     pub betas: [f64; 2],
-    /// What keeps the division from zero.
+    /// What keeps the division from zero; for `adamw`.
     pub eps: f64,
     /// Gradients whose norm over all weights is larger are scaled down to it; 0 is never.
     pub clip_norm: f64,
+}
+
+/// How a gradient becomes a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam with decoupled weight decay.
+    AdamW,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
 }
 
 /// The `[schedule]` section.
@@ -98,9 +112,9 @@ const MOST_THREADS: usize = 1024;
 pub struct LoopSettings {
     /// Steps of the optimizer.
     pub steps: u64,
-    /// Samples that go through the network at once.
+    /// Samples that go through the network at once, in each process.
     pub batch: usize,
-    /// Batches whose gradients are averaged for one step.
+    /// Batches whose gradients are averaged for one step, in each process.
     pub accumulate: usize,
     /// Side of a sample in pixels; 0 is the network's tile.
     pub crop_px: usize,
@@ -122,6 +136,10 @@ pub struct LoopSettings {
     pub workers: usize,
     /// Batches that wait for the network at most.
     pub queue: usize,
+    /// Batch norms learn from the batches of all processes, each of which has few samples of its own.
+    pub sync_batch_norm: bool,
+    /// Steps after which the weights of all processes are compared; 0 is never.
+    pub check_ranks_every: u64,
 }
 
 /// The precision of a forward pass.
@@ -152,10 +170,12 @@ impl Precision {
 impl Default for OptimizerSettings {
     fn default() -> Self {
         Self {
+            kind: OptimizerKind::AdamW,
             lr: 1e-4,
             backbone_lr_factor: 0.1,
             text_lr_factor: 1.0,
             weight_decay: 1e-4,
+            momentum: 0.9,
             betas: [0.9, 0.999],
             eps: 1e-8,
             clip_norm: 0.0,
@@ -187,6 +207,8 @@ impl Default for LoopSettings {
             early_stop: 0,
             workers: 2,
             queue: 4,
+            sync_batch_norm: false,
+            check_ranks_every: 500,
         }
     }
 }
@@ -262,6 +284,7 @@ impl TrainSettings {
             ("schedule.min-lr", schedule.min_lr),
         ];
         let below_one = [
+            ("optimizer.momentum", optimizer.momentum),
             ("optimizer.betas", optimizer.betas[0]),
             ("optimizer.betas", optimizer.betas[1]),
             ("train.ema", train.ema),
@@ -386,6 +409,7 @@ mod tests {
             ("train", "crop-px = 100", "train.crop-px: 100 is not a multiple of 32"),
             ("optimizer", "lr = nan", "optimizer.lr: NaN is not a number above 0"),
             ("optimizer", "clip-norm = -1.0", "optimizer.clip-norm: -1 is not 0 or a number above it"),
+            ("optimizer", "momentum = 1.0", "optimizer.momentum: 1 is not in the range from 0 to below 1"),
             ("schedule", "warmup-ratio = 2.0", "schedule.warmup-ratio: 2 is not in the range from 0 to 1"),
             ("data", "source-balance = 2.0", "data.source-balance: 2 is not between 0 and 1"),
             ("augment", "flip = 2.0", "augment.flip: 2 is not between 0 and 1"),
@@ -413,6 +437,6 @@ mod tests {
         let (config, settings) = tiny("steps = 7\nprecision = \"bf16\"");
         assert_eq!(TrainSettings::of(&config, Path::new("a.toml")).unwrap(), settings);
         assert_eq!(settings.effective(&config).unwrap(), config);
-        assert_eq!(config.train.unwrap().len(), 13);
+        assert_eq!(config.train.unwrap().len(), 15);
     }
 }

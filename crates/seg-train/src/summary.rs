@@ -26,6 +26,9 @@ pub struct TrainSummary {
     pub seconds: f64,
     /// Share of them in which the network waited for samples.
     pub waiting: f64,
+    /// Share of them in which processes told each other something, where there were several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub communication: Option<f64>,
     /// The page of its curves, which who called made of them.
     #[serde(serialize_with = "lossy_option")]
     pub page: Option<PathBuf>,

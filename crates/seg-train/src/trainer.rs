@@ -4,24 +4,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use seg_data::{Batch, Loader, LoaderPlan};
+use seg_data::{Batch, BatchShare, Loader, LoaderPlan};
 use seg_grid::Progress;
 use seg_label::Scores;
 use seg_nn::import::Origin;
 use seg_nn::{Checkpoint, Config};
+use seg_torch::distributed::Group;
 use tch::Device;
 
 use crate::chips::Chips;
+use crate::crew::{Crew, Found, Verdict, agree};
 use crate::learner::{Learner, StepLosses, Weights};
 use crate::meter::Meter;
 use crate::observer::TrainObserver;
-use crate::recorder::{Begun, Recorder};
-use crate::run_folder::{Existing, LockedFolder, check_free, last};
-use crate::saved_run::{Best, SavedRun, differing};
+use crate::recorder::Recorder;
+use crate::run_folder::{Existing, best, check_free, last};
+use crate::saved_run::{Best, SavedRun};
 use crate::summary::TrainSummary;
 use crate::validate::{ValidationPlan, validate};
-use crate::{Error, TrainSettings, classes};
+use crate::{Error, TrainSettings, classes, tensor};
 
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +45,8 @@ pub struct TrainJob {
     pub device: Device,
     /// Threads of an operator.
     pub threads: usize,
+    /// The processes that train together, each with this job; none where this one is alone.
+    pub group: Option<Arc<Group>>,
 }
 
 /// What the first step starts from.
@@ -71,6 +76,10 @@ pub enum Start {
 /// threads, however often it is interrupted and resumed. One process does one training at a time: libtorch's
 /// random numbers are one stream for all of it.
 ///
+/// The processes of a [`group`](TrainJob::group) share the samples of every step: they do what one process does whose
+/// `train.accumulate` is as many times as large. The first of them writes; all see the folders of the run and the chips.
+/// What ends one of them ends all.
+///
 /// # Errors
 /// Before the first step when settings, chips, checkpoint and network do not fit each other or the folder is
 /// taken; later when a sample cannot be read, a loss is not finite, a file cannot be written, or the observer
@@ -78,28 +87,40 @@ pub enum Start {
 pub fn train(job: &TrainJob, observer: &dyn TrainObserver) -> Result<TrainSummary, Error> {
     seg_torch::set_intra_op_threads(job.threads.min(usize::from(u16::MAX)) as u16);
     seg_torch::keep_freed_memory();
-    let mut training = match &job.start {
-        Start::Resume if is_begun(&job.out) => Training::resume(job, observer)?,
-        Start::Resume => {
-            observer.note("there is no checkpoint yet: the training begins with its first step");
-            Training::begin(job, &Weights::Drawn, Existing::Refuse, observer)?
-        }
-        Start::Fresh { existing } => Training::begin(job, &Weights::Drawn, *existing, observer)?,
-        Start::From { origin, existing, .. } => {
-            Training::begin(job, &Weights::Transferred(origin), *existing, observer)?
-        }
-    };
-    training.run(observer)
+    let crew = job.group.as_ref().map(|group| Arc::new(Crew::new(group)));
+    let trained = train_with(job, crew.as_ref(), observer);
+    if let Some(crew) = &crew {
+        crew.part();
+    }
+    trained
 }
 
-/// What a device is called in a checkpoint.
-fn device_name(device: Device) -> &'static str {
-    if device.is_cuda() { "cuda" } else { "cpu" }
+fn train_with(
+    job: &TrainJob,
+    crew: Option<&Arc<Crew>>,
+    observer: &dyn TrainObserver,
+) -> Result<TrainSummary, Error> {
+    let found = if is_begun(&job.out) { Found::Checkpoint } else { Found::Nothing };
+    // The others may look when the first one has written already.
+    let found = crew.map_or(Ok(found), |crew| crew.as_first(found))?;
+    let fresh = |weights: &Weights, existing| Training::begin(job, weights, existing, crew, observer);
+    let mut training = match &job.start {
+        Start::Resume if found == Found::Checkpoint => Training::resume(job, crew, observer)?,
+        Start::Resume => {
+            observer.note("there is no checkpoint yet: the training begins with its first step");
+            fresh(&Weights::Drawn, Existing::Refuse)?
+        }
+        Start::Fresh { existing } => fresh(&Weights::Drawn, *existing)?,
+        Start::From { origin, existing, .. } => fresh(&Weights::Transferred(origin), *existing)?,
+    };
+    training.run(observer)
 }
 
 /// A training under way.
 struct Training<'a> {
     job: &'a TrainJob,
+    /// The other processes.
+    crew: Option<&'a Arc<Crew>>,
     chips: Chips,
     learner: Learner,
     recorder: Recorder,
@@ -109,86 +130,6 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// A training that begins; the folder is not touched before all that can be refused was looked at.
-    fn begin(
-        job: &'a TrainJob,
-        weights: &Weights,
-        existing: Existing,
-        observer: &dyn TrainObserver,
-    ) -> Result<Self, Error> {
-        check_free(&job.out, existing)?;
-        let chips = Chips::open(job, observer)?;
-        let settings = chips.settings(job);
-        if job.settings.loss.class_weight_power > 0.0 {
-            observer.note(&classes::weights_note(&job.config, &settings));
-        }
-        let (schedule, steps) = (&settings.schedule, settings.train.steps);
-        if schedule.warmup_steps >= steps {
-            observer.warning(&format!(
-                "the learning rate rises over {} steps, and there are only {steps}: set schedule.warmup-steps",
-                schedule.warmup_steps
-            ));
-        }
-        let (learner, transfer) = Learner::new(&job.config, &settings, weights, job.device)?;
-        if let Some(transfer) = &transfer {
-            for note in classes::transfer_notes(transfer) {
-                observer.note(&note);
-            }
-            if let Some(warning) = classes::frozen_tower_warning(&job.config, transfer) {
-                observer.warning(warning);
-            }
-        }
-        let folder = LockedFolder::lock(&job.out)?;
-        check_free(&job.out, existing)?;
-        let begun = Begun {
-            chips: chips.fingerprint.clone(),
-            device: device_name(job.device),
-            transfer: transfer.as_ref(),
-            seen: chips.seen()?,
-        };
-        let recorder = Recorder::begin(job, folder, begun, &learner, observer)?;
-        let meter = Meter::new(&job.settings.train, chips.train.len(), recorder.run.sums);
-        Ok(Self { job, chips, learner, recorder, meter, step: 0 })
-    }
-
-    /// The training of the folder.
-    fn resume(job: &'a TrainJob, observer: &dyn TrainObserver) -> Result<Self, Error> {
-        let folder = LockedFolder::lock(&job.out)?;
-        let checkpoint = Checkpoint::read(&folder.last())?;
-        let saved = SavedRun { data: job.data.clone(), ..SavedRun::of(&checkpoint, folder.last())? };
-        // An older program may not have written all defaults out.
-        let begun = TrainSettings::of(&checkpoint.config, &folder.last())?.effective(&checkpoint.config)?;
-        let other = differing(&begun, &job.config);
-        if !other.is_empty() {
-            return Err(Error::OtherRun { path: job.out.clone(), differing: other.join(", ") });
-        }
-        let chips = Chips::open(job, observer)?;
-        if saved.chips != chips.fingerprint {
-            return Err(Error::OtherChips { path: job.out.clone(), data: job.data.clone() });
-        }
-        let device = device_name(job.device);
-        if saved.device != device {
-            observer.warning(&format!(
-                "begun on {}, resumed on {device}: the weights will differ from those of an uninterrupted training",
-                saved.device
-            ));
-        }
-        if saved.threads != job.threads {
-            observer.warning(&format!(
-                "begun with {} threads, resumed with {}: the weights will differ in their last bits from those of \
-                 an uninterrupted training",
-                saved.threads, job.threads
-            ));
-        }
-        let step = checkpoint.step;
-        observer.note(&format!("resumed at step {step} of {}", job.settings.train.steps));
-        let weights = Weights::Resumed(&checkpoint);
-        let (learner, _) = Learner::new(&job.config, &chips.settings(job), &weights, job.device)?;
-        let recorder = Recorder::open(job, folder, saved, observer)?;
-        let meter = Meter::new(&job.settings.train, chips.train.len(), recorder.run.sums);
-        Ok(Self { job, chips, learner, recorder, meter, step })
-    }
-
     fn run(&mut self, observer: &dyn TrainObserver) -> Result<TrainSummary, Error> {
         let settings = &self.job.settings.train;
         let mut loader = self.loader()?;
@@ -197,18 +138,31 @@ impl<'a> Training<'a> {
             self.save()?;
         }
         while self.step < settings.steps && !self.is_stale() {
-            if observer.cancelled() {
+            let wish = wish(observer);
+            let waited = Instant::now();
+            let wanted = if wish == Verdict::Stop { 0 } else { settings.accumulate };
+            let batches = (0..wanted).map(|_| loader.next()).collect::<Result<Vec<Batch>, _>>();
+            self.meter.waited(waited.elapsed());
+            let (batches, verdict) = match agree(self.crew(), batches.map_err(Error::from), wish) {
+                Err(error) if error.is_loss_of_peer() => return Err(error),
+                // What was learned until then is not lost with a chip that cannot be read any more.
+                Err(error) => return self.save().and(Err(error)),
+                Ok(agreed) => agreed,
+            };
+            if verdict == Verdict::Stop {
                 return self.stop();
             }
-            let waited = Instant::now();
-            let batches = (0..settings.accumulate).map(|_| loader.next()).collect::<Result<Vec<Batch>, _>>();
-            // What was learned until then is not lost with a chip that cannot be read any more.
-            let batches = batches.or_else(|error| self.save().and(Err(Error::from(error))))?;
-            self.meter.waited(waited.elapsed());
             let losses = self.learner.step(&batches, self.step)?;
             self.step += 1;
             self.check(&losses, &batches)?;
             self.meter.count(&losses);
+            if let Some(crew) = self.crew() {
+                if self.due(settings.check_ranks_every) {
+                    self.learner.compare(crew, self.step)?;
+                }
+                let spent = crew.take_spent();
+                self.meter.talked(spent);
+            }
             observer.progress(Progress { stage: "train", done: self.step, total: settings.steps });
             if self.due(settings.log_every) {
                 let report = self.meter.report(self.step, self.learner.rate(self.step - 1));
@@ -219,7 +173,19 @@ impl<'a> Training<'a> {
                 self.save()?;
             }
         }
+        self.part();
         Ok(self.summary())
+    }
+
+    fn crew(&self) -> Option<&'a Crew> {
+        self.crew.map(|crew| &**crew)
+    }
+
+    /// All processes have come to an end here.
+    fn part(&self) {
+        if let Some(crew) = self.crew {
+            crew.is_parting();
+        }
     }
 
     /// Whether something is done after this step that is done every so many steps and after the last; 0 is never.
@@ -241,7 +207,13 @@ impl<'a> Training<'a> {
     /// Ends where the caller wants it, with a checkpoint.
     fn stop<T>(&mut self) -> Result<T, Error> {
         self.save()?;
+        self.part();
         Err(Error::Cancelled { step: self.step, path: self.job.out.clone() })
+    }
+
+    /// Of batches, and of chips to validate with, those of this process.
+    fn share(&self) -> BatchShare {
+        self.crew.map_or(BatchShare::ALL, |crew| BatchShare { place: crew.rank(), of: crew.world() })
     }
 
     /// Samples from the next step on.
@@ -251,6 +223,7 @@ impl<'a> Training<'a> {
             seed: settings.train.seed,
             batch: settings.train.batch,
             crop: settings.crop(&self.job.config),
+            share: self.share(),
             first_sample: self.step * (settings.train.batch * settings.train.accumulate) as u64,
             workers: settings.train.workers,
             queue: settings.train.queue,
@@ -273,7 +246,8 @@ impl<'a> Training<'a> {
                 let chips = batches.iter().flat_map(|batch| &batch.chips);
                 let chips: Vec<_> = chips.map(|&chip| self.chips.train.chip(chip).image.clone()).collect();
                 // That the number is none must be told even if the disk is full.
-                let saved = self.recorder.not_finite(step, what, &chips, batches);
+                let saved = self.recorder.not_finite(step, what, &chips, batches, self.share().place);
+                self.part();
                 let batch = saved.inspect_err(|error| tracing::warn!(%error, "the batch was not saved")).ok();
                 Err(Error::NotFinite { what, step, value, run: self.job.out.clone(), batch })
             }
@@ -295,12 +269,19 @@ impl<'a> Training<'a> {
             legend: &legend,
             tile_px: config.model.tile_px,
             threads: self.job.threads,
+            share: self.share(),
         };
-        let validation = validate(self.learner.predictor().1, val, &plan, observer)?;
-        if observer.cancelled() {
+        let (vs, network) = self.learner.predictor();
+        // All count what the weights of the first do, which are stored.
+        self.crew.map_or(Ok(()), |crew| crew.share_statistics(vs))?;
+        let validation = validate(network, val, &plan, observer);
+        let (mut validation, verdict) = agree(self.crew(), validation, wish(observer))?;
+        if verdict == Verdict::Stop {
             // Not all chips were counted: it is done again when the training goes on.
             return self.stop();
         }
+        self.crew.map_or(Ok(()), |crew| crew.add_up(&mut validation.matrix))?;
+        tensor::warn_of_unseen(&validation.matrix, observer);
         let scores = Scores::new(&validation.matrix);
         // Nothing is better than a score that is none.
         let before = self.recorder.run.best;
@@ -320,27 +301,33 @@ impl<'a> Training<'a> {
             scores: &scores,
             classes: &names,
             best: better.is_some(),
-            checkpoint: &self.recorder.files.folder().best(),
+            checkpoint: &best(&self.job.out),
         });
         Ok(true)
     }
 
     fn summary(&self) -> TrainSummary {
-        let folder = self.recorder.files.folder();
-        let best = self.recorder.run.best;
+        let folder = &self.job.out;
+        let found = self.recorder.run.best;
         TrainSummary {
-            folder: folder.path().to_owned(),
+            folder: folder.clone(),
             steps: self.step,
-            last: folder.last(),
-            best: best.map(|_| folder.best()),
-            best_step: best.map(|best| best.step),
-            miou: best.map(|best| best.miou),
+            last: last(folder),
+            best: found.map(|_| best(folder)),
+            best_step: found.map(|best| best.step),
+            miou: found.map(|best| best.miou),
             seconds: self.meter.seconds(),
             waiting: self.meter.waiting(),
+            communication: self.meter.communication(),
             page: None,
             stopped_early: self.step < self.job.settings.train.steps,
         }
     }
+}
+
+/// Whether the caller wants the training to go on.
+fn wish(observer: &dyn TrainObserver) -> Verdict {
+    if observer.cancelled() { Verdict::Stop } else { Verdict::GoOn }
 }
 
 /// Whether a folder holds a training that can be resumed.

@@ -1,7 +1,7 @@
 //! How good a network is on chips that it does not learn from.
 
 use ndarray::{Array2, Array3, Axis, s};
-use seg_data::{ChipSet, InputScale};
+use seg_data::{BatchShare, ChipSet, InputScale};
 use seg_grid::{EdgePolicy, Observer, Size, TileGrid, Window};
 use seg_label::{ConfusionMatrix, Legend};
 use seg_nn::{BemSeg, InferencePrecision, SegModel};
@@ -34,9 +34,11 @@ pub(crate) struct ValidationPlan<'a> {
     pub(crate) legend: &'a Legend,
     pub(crate) tile_px: usize,
     pub(crate) threads: usize,
+    /// Which chips: those whose number this share has, as if each were a batch of one.
+    pub(crate) share: BatchShare,
 }
 
-/// Runs a network on all chips, each pixel counted once, tile by tile as inference does without overlap.
+/// Runs a network on all chips of a share, each pixel counted once, tile by tile as inference does without overlap.
 ///
 /// Every tile is computed on one thread, so that the counts do not depend on the number of threads.
 pub(crate) fn validate(
@@ -49,19 +51,18 @@ pub(crate) fn validate(
     let mut total = Validation { matrix: ConfusionMatrix::new(plan.legend), picture: None };
     let work = ChipWork {
         network: &network,
-        chips: chips.len(),
+        chips: (chips.len() + plan.share.of - 1 - plan.share.place) / plan.share.of,
         threads: plan.threads,
         stage: "validate",
         observer,
     };
     work.run(
-        |network, chip| validate_chip(network, chips, chip, plan),
+        |network, own| validate_chip(network, chips, plan.share.number(own as u64, 1) as usize, plan),
         |(matrix, picture)| {
             total.picture = total.picture.take().or(picture);
             Ok(total.matrix.merge(&matrix)?)
         },
     )?;
-    tensor::warn_of_unseen(&total.matrix, observer);
     Ok(total)
 }
 
@@ -146,7 +147,8 @@ mod tests {
     }
 
     fn run(fixture: &Fixture, tile_px: usize, threads: usize) -> Validation {
-        let plan = ValidationPlan { scale: &fixture.scale, legend: &fixture.legend, tile_px, threads };
+        let share = BatchShare::ALL;
+        let plan = ValidationPlan { scale: &fixture.scale, legend: &fixture.legend, tile_px, threads, share };
         validate(&fixture.network, &fixture.chips, &plan, &Silent).unwrap()
     }
 
@@ -188,11 +190,37 @@ mod tests {
     }
 
     #[test]
+    fn shares_count_together_what_one_counts_alone() {
+        let fixture = fixture(&[(64, 64), (70, 50), (130, 97), (20, 33)]);
+        let alone = run(&fixture, 64, 1);
+        // More processes than chips too: one has none then.
+        for of in [2, 3, 5] {
+            let (mut sum, mut pictures) = (alone.matrix.emptied(), 0);
+            for place in 0..of {
+                let share = BatchShare { place, of };
+                let plan = ValidationPlan {
+                    scale: &fixture.scale,
+                    legend: &fixture.legend,
+                    tile_px: 64,
+                    threads: 2,
+                    share,
+                };
+                let part = validate(&fixture.network, &fixture.chips, &plan, &Silent).unwrap();
+                sum.add_numbers(&part.matrix.numbers()).unwrap();
+                pictures += usize::from(part.picture.is_some());
+            }
+            assert_eq!((sum == alone.matrix, pictures), (true, 1), "{of}");
+        }
+    }
+
+    #[test]
     fn a_chip_that_is_gone_is_an_error() {
         let fixture = fixture(&[(64, 64), (64, 64)]);
         let path = fixture.folder.path().join("labels/1.pgm");
         std::fs::remove_file(path).unwrap();
-        let plan = ValidationPlan { scale: &fixture.scale, legend: &fixture.legend, tile_px: 64, threads: 2 };
+        let share = BatchShare::ALL;
+        let plan =
+            ValidationPlan { scale: &fixture.scale, legend: &fixture.legend, tile_px: 64, threads: 2, share };
         let error = validate(&fixture.network, &fixture.chips, &plan, &Silent).unwrap_err();
         assert!(matches!(error, Error::Data(_)), "{error}");
     }

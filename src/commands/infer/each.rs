@@ -1,36 +1,36 @@
 //! Many rasters, each by itself.
 
-use super::whole;
+use super::{tell_network, whole};
 use crate::cli::InferArgs;
 use crate::context::{Context, Existing, ResultFormat};
 use crate::diagnostic::{Advice, Diagnostic};
-use crate::segment::{self, Job, Wanted, manifest};
+use crate::segment::{self, Job, Wanted, conflicts, each, report};
 use crate::value::Shard;
-use anyhow::Context as _;
 use seg_grid::Observer as _;
-use serde_json::json;
-use std::collections::BTreeMap;
-use std::env;
-use std::path::{Path, PathBuf};
-
-/// What stands for a raster's name in the names of outputs.
-const STEM: &str = "{stem}";
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Segments every raster that is named, or every n-th.
 pub(super) fn run(args: &InferArgs, all: &Job, context: &Context) -> anyhow::Result<()> {
-    let shard = args.shard.map(|shard| shard.resolve(|name| env::var(name).ok())).transpose()?;
-    let outputs = named(&all.inputs, &all.outputs)?;
-    let Shard { index, count } = shard.unwrap_or(Shard { index: 0, count: 1 });
+    if args.check_seams {
+        return Err(
+            Advice::new("--check-seams looks at one raster", "leave out --each or --check-seams").into()
+        );
+    }
+    let outputs = each::outputs(&all.inputs, &args.inputs, &all.outputs)?;
+    check(all, &outputs)?;
+    let Shard { index, count } = all.shard.unwrap_or(Shard { index: 0, count: 1 });
     let mine: Vec<_> = all.inputs.iter().zip(outputs).skip(index).step_by(count).collect();
     let (mut told, mut failed) = (Vec::new(), Vec::new());
     context.progress.start_rounds("infer", &whole::stages(all), mine.len());
+    tell_network(all, context);
     for (number, (input, outputs)) in mine.iter().enumerate() {
-        let job = Job { inputs: vec![(*input).clone()], outputs: outputs.clone(), ..all.clone() };
+        let job =
+            Job { inputs: vec![(*input).clone()], outputs: outputs.clone(), shard: None, ..all.clone() };
         context.printer.note(format!("{} of {}: {input}", number + 1, mine.len()));
         match one(&job, context) {
-            Ok(state) => {
-                told.push(json!({"input": input, "state": state, "outputs": whole::outputs(&job)}));
-            }
+            Ok(result) => told.push(result),
             Err(error) if context.progress.cancelled() => return Err(error),
             Err(error) => {
                 let Diagnostic { message, cause, hint, .. } = Diagnostic::new(&error);
@@ -44,7 +44,7 @@ pub(super) fn run(args: &InferArgs, all: &Job, context: &Context) -> anyhow::Res
     }
     context.progress.result(&json!({"rasters": mine.len()}));
     match context.format {
-        ResultFormat::Json => context.printer.json(&json!({"shard": shard, "rasters": told}))?,
+        ResultFormat::Json => context.printer.json(&json!({"shard": all.shard, "rasters": told}))?,
         ResultFormat::Text => {
             for line in told.iter().filter_map(|one| one["outputs"]["classes"].as_str()) {
                 context.printer.data(line)?;
@@ -55,68 +55,53 @@ pub(super) fn run(args: &InferArgs, all: &Job, context: &Context) -> anyhow::Res
         None => Ok(()),
         Some(first) => {
             let what = format!("{} of {} rasters failed, {first} first", failed.len(), mine.len());
-            Err(Advice::new(what, "what was said of each stands above; the same command tries those again")
-                .into())
+            let hint = "what was said of each stands above; the same command tries those again";
+            Err(Advice::new(what, hint).into())
         }
     }
+}
+
+/// Refuses what can be refused before the first raster is opened: folders, and outputs that some raster is.
+fn check(all: &Job, outputs: &[Wanted]) -> anyhow::Result<()> {
+    let files = outputs.iter().flat_map(Wanted::files).map(|(_, path)| path);
+    let folders: BTreeSet<_> = files.clone().filter_map(|path| path.parent()).collect();
+    for folder in folders {
+        Context::check_folder_of(&folder.join("output"))?;
+    }
+    // A file that exists is looked up once, however many rasters there are.
+    let written: Vec<PathBuf> = files.filter(|path| path.exists()).map(PathBuf::from).collect();
+    for input in &all.inputs {
+        for path in &written {
+            conflicts::refuse("an output", path, [("input", input.as_ref())])?;
+        }
+    }
+    Ok(())
 }
 
 /// Segments one raster, unless that has been done.
-fn one(job: &Job, context: &Context) -> anyhow::Result<&'static str> {
+fn one(job: &Job, context: &Context) -> anyhow::Result<Value> {
     let mut prepared = segment::prepare(job, &context.progress)?;
-    if context.existing == Existing::Refuse && job.outputs.are_there() && prepared.is_made(job)? {
+    let input = &job.inputs[0];
+    let made = context.existing == Existing::Refuse && prepared.is_made(job)?;
+    if made && job.outputs.are_there() {
         context.printer.note("its outputs are there");
-        return Ok("found");
+        return Ok(json!({"input": input, "state": "found", "outputs": job.outputs.json()}));
     }
-    whole::check(job, context)?;
-    let workers = prepared.plan.workers;
+    for note in &prepared.notes {
+        context.printer.note(note);
+    }
+    // What a run that was ended on its last steps left is its own to complete.
+    whole::check(job, if made { Existing::Replace } else { context.existing })?;
+    let (workers, legend) = (prepared.plan.workers, prepared.legend.clone());
     let done = segment::segment(job, prepared, &context.progress)?;
-    context.printer.note(segment::report::summary(&done.outcome, workers));
-    Ok("made")
-}
-
-/// The outputs of each raster.
-fn named(inputs: &[String], wanted: &Wanted) -> anyhow::Result<Vec<Wanted>> {
-    let (classes, others) = (&wanted.classes, wanted.by_flag());
-    let has_stem = |path: &Path| path.to_string_lossy().contains(STEM);
-    if let Some((flag, path)) = others.iter().find(|(_, path)| !has_stem(path)) {
-        let what = format!("--{flag} {} would be the file of every raster", path.display());
-        return Err(Advice::new(what, "put {stem} into its name, which stands for the raster's").into());
-    }
-    let pattern = if has_stem(classes) { classes.clone() } else { classes.join("{stem}.tif") };
-    let mut seen: BTreeMap<PathBuf, &String> = BTreeMap::new();
-    let mut all = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let stem =
-            stem(input).with_context(|| format!("{input} has no name that outputs could be called by"))?;
-        let name = |path: &Path| PathBuf::from(path.to_string_lossy().replace(STEM, &stem));
-        let classes = name(&pattern);
-        if let Some(other) = seen.insert(classes.clone(), input) {
-            let what = format!("{other} and {input} would both become {}", classes.display());
-            return Err(Advice::new(
-                what,
-                "give rasters of one name different folders, and run once for each",
-            )
-            .into());
-        }
-        all.push(Wanted {
-            style: classes.with_extension("qml"),
-            manifest: wanted.manifest.as_ref().map(|_| manifest::path_for(&classes)),
-            probabilities: wanted.probabilities.as_ref().map(|(path, kind)| (name(path), *kind)),
-            confidence: wanted.confidence.as_deref().map(name),
-            preview: wanted.preview.as_deref().map(name),
-            vector: wanted.vector.as_deref().map(name),
-            classes,
-        });
-    }
-    Ok(all)
-}
-
-/// The name of a raster without folder and ending.
-fn stem(input: &str) -> Option<String> {
-    let stem = Path::new(input.trim_end_matches('/')).file_stem()?.to_string_lossy().into_owned();
-    // Names such as GPKG:file.gpkg:layer.
-    let stem: String =
-        stem.chars().map(|c| if matches!(c, ':' | '"' | '?' | '*') { '_' } else { c }).collect();
-    (!stem.is_empty()).then_some(stem)
+    context.printer.note(report::summary(&done.outcome, workers));
+    Ok(json!({
+        "input": input,
+        "state": "made",
+        "outputs": job.outputs.json(),
+        "tiles_computed": done.outcome.computed,
+        "skipped": done.outcome.skipped,
+        "seconds": done.outcome.wall.as_secs_f64(),
+        "classes": report::shares(&legend, &done.pixels),
+    }))
 }

@@ -70,7 +70,6 @@ pub(crate) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
             _ => Fresh::Expected,
         },
         on_cancel: if args.discard_on_cancel { OnCancel::Discard } else { OnCancel::Keep },
-        // With --each a shard is a share of the rasters.
-        shard: shard.filter(|_| !args.each),
+        shard,
     })
 }

@@ -23,14 +23,20 @@ pub(crate) fn run(args: &InferArgs, context: &Context) -> anyhow::Result<()> {
     if args.each {
         return each::run(args, &job, context);
     }
+    if segment::each::has_stem(&job.outputs.classes) {
+        let what = format!("{} has {{stem}} in its name", job.outputs.classes.display());
+        return Err(Advice::new(what, "that stands for the raster's name with --each").into());
+    }
+    if job.shard.is_some() {
+        for_merge(args)?;
+    }
     if args.dry_run {
         return dry_run(&job, context);
     }
     if job.shard.is_some() {
-        for_merge(args)?;
         return part::run(&job, context);
     }
-    whole::check(&job, context)?;
+    whole::check(&job, context.existing)?;
     whole::run(&job, context)
 }
 
@@ -40,6 +46,9 @@ fn dry_run(job: &Job, context: &Context) -> anyhow::Result<()> {
     let mut prepared = segment::prepare(job, &context.progress)?;
     let in_area = prepared.tiles_in_area(job, &context.progress)?;
     context.progress.end();
+    if job.shard.is_some() {
+        prepared.notes.iter().for_each(|note| context.printer.note(note));
+    }
     match context.format {
         ResultFormat::Json => context.printer.json(&report::plan_json(&prepared, in_area, job.device)),
         ResultFormat::Text => context.printer.data(report::plan_text(&prepared, in_area)),
@@ -48,12 +57,17 @@ fn dry_run(job: &Job, context: &Context) -> anyhow::Result<()> {
 
 /// Tells what was decided and planned.
 fn tell_plan(job: &Job, prepared: &Prepared, context: &Context) {
-    if job.model == NetworkName::Default {
-        context.printer.note(EMBEDDED);
-    }
+    tell_network(job, context);
     let plan = report::plan_text(prepared, prepared.plan.tiles());
     for line in prepared.notes.iter().map(String::as_str).chain(plan.lines()) {
         context.printer.note(line);
+    }
+}
+
+/// Tells what its user must know of the network that comes with the program.
+fn tell_network(job: &Job, context: &Context) {
+    if job.model == NetworkName::Default {
+        context.printer.note(EMBEDDED);
     }
 }
 
@@ -65,6 +79,7 @@ fn for_merge(args: &InferArgs) -> Result<(), Advice> {
         ("--check-seams", args.check_seams),
         ("--of", args.format != RasterFormat::GTiff),
         ("--co", !args.creation_options.is_empty()),
+        ("--no-manifest", args.no_manifest),
     ];
     match given.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => {

@@ -1,10 +1,10 @@
 //! One part of a raster.
 
 use super::tell_plan;
-use crate::context::{Context, ResultFormat};
+use crate::context::{Context, Existing, ResultFormat};
 use crate::progress::Stage;
 use crate::segment::part::Part;
-use crate::segment::{self, Job, report};
+use crate::segment::{self, Job, conflicts, report};
 use crate::value::DeviceArg;
 use seg_run::{Outcome, Rss};
 use serde_json::json;
@@ -12,6 +12,8 @@ use serde_json::json;
 /// Computes the strips of a part, unless they are there.
 pub(super) fn run(job: &Job, context: &Context) -> anyhow::Result<()> {
     let folder = job.work_folder();
+    // What `merge` replaces is looked at there; an input is no output of it either.
+    conflicts::check(job, Existing::Replace)?;
     // The folders of all parts lie beside the output.
     Context::check_folder_of(&job.outputs.classes)?;
     context.progress.start("infer", &[Stage { name: "infer", weight: 100.0 }]);

@@ -2,21 +2,21 @@
 
 use super::tell_plan;
 use crate::commands::vectorize::check_outputs;
-use crate::context::{Context, ResultFormat};
+use crate::context::{Context, Existing, ResultFormat};
 use crate::polygons::plain_stages;
 use crate::progress::Stage;
 use crate::segment::{self, Job, conflicts, report};
 use crate::value::DeviceArg;
 use seg_run::Rss;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// Refuses outputs that cannot be written, before anything is computed.
-pub(super) fn check(job: &Job, context: &Context) -> anyhow::Result<()> {
+pub(super) fn check(job: &Job, existing: Existing) -> anyhow::Result<()> {
     for (_, path) in job.outputs.files() {
-        context.check_output(path)?;
+        Context::check_writable(path, existing)?;
     }
-    conflicts::check(job, context.existing)?;
-    job.outputs.vector.as_ref().map_or(Ok(()), |vector| check_outputs(vector, context))
+    conflicts::check(job, existing)?;
+    job.outputs.vector.as_ref().map_or(Ok(()), |vector| check_outputs(vector, existing))
 }
 
 /// What is done one after another.
@@ -34,7 +34,7 @@ pub(super) fn run(job: &Job, context: &Context) -> anyhow::Result<()> {
     let (legend, workers, tiles) = (prepared.legend.clone(), prepared.plan.workers, prepared.plan.tiles());
     let precision = report::precision(prepared.precision);
     let done = segment::segment(job, prepared, &context.progress)?;
-    let outputs = outputs(job);
+    let outputs = job.outputs.json();
     context.progress.result(&outputs);
     match context.format {
         ResultFormat::Json => context.printer.json(&json!({
@@ -59,12 +59,4 @@ pub(super) fn run(job: &Job, context: &Context) -> anyhow::Result<()> {
             job.outputs.files().into_iter().try_for_each(|(_, path)| context.printer.data(path.display()))
         }
     }
-}
-
-/// Every output by what it is.
-pub(super) fn outputs(job: &Job) -> Value {
-    let files = job.outputs.files().into_iter();
-    let named: Map<String, Value> =
-        files.map(|(what, path)| (what.to_owned(), json!(path.display().to_string()))).collect();
-    Value::Object(named)
 }

@@ -269,10 +269,13 @@ pub(crate) fn metrics(run: &Path) -> Vec<Value> {
 fn timeless_metrics(run: &Path) -> Vec<Value> {
     let mut lines = metrics(run);
     for line in lines.iter_mut().filter_map(Value::as_object_mut) {
-        line.retain(|key, _| !["samples-per-second", "waiting"].contains(&key.as_str()));
+        line.retain(|key, _| !["samples-per-second", "waiting", "communication"].contains(&key.as_str()));
     }
     lines
 }
+
+/// Tags of what a clock measured.
+const CLOCKED: [&str; 3] = ["train/samples-per-second", "train/waiting", "train/communication"];
 
 /// Step, tag and value of a run's events, without what a clock measured.
 fn timeless_events(run: &Path) -> Vec<(u64, String, String)> {
@@ -282,9 +285,7 @@ fn timeless_events(run: &Path) -> Vec<(u64, String, String)> {
     let values = events.flat_map(|event| {
         event.values.into_iter().map(move |(tag, value)| (event.step, tag, format!("{value:?}")))
     });
-    values
-        .filter(|(_, tag, _)| !["train/samples-per-second", "train/waiting"].contains(&tag.as_str()))
-        .collect()
+    values.filter(|(_, tag, _)| !CLOCKED.contains(&tag.as_str())).collect()
 }
 
 /// All files of a folder with what is in them.

@@ -16,7 +16,9 @@ pub struct LoaderPlan {
     pub batch: usize,
     /// Side of a sample in pixels.
     pub crop: usize,
-    /// The number of the first sample, so that a stream is taken up where it was left.
+    /// Which batches of the stream are loaded here.
+    pub share: BatchShare,
+    /// The number of the first sample, of those loaded here, so that a stream is taken up where it was left.
     pub first_sample: u64,
     /// Threads that work; they change nothing but the speed.
     pub workers: usize,
@@ -26,6 +28,36 @@ pub struct LoaderPlan {
     pub queue: usize,
 }
 
+/// The batches of one of several processes: they are dealt out in turn.
+///
+/// # Examples
+/// ```
+/// use seg_data::BatchShare;
+///
+/// // The second of two processes has the batches 1, 3, 5 and so on; these are of four samples.
+/// let share = BatchShare { place: 1, of: 2 };
+/// assert_eq!((share.number(0, 4), share.number(3, 4), share.number(4, 4)), (4, 7, 12));
+/// assert_eq!(BatchShare::ALL.number(5, 4), 5);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchShare {
+    /// From 0.
+    pub place: usize,
+    /// How many processes share the stream.
+    pub of: usize,
+}
+
+impl BatchShare {
+    /// All of a stream.
+    pub const ALL: Self = Self { place: 0, of: 1 };
+
+    /// The number in the stream of the sample that is loaded here as number `own`.
+    pub const fn number(self, own: u64, batch: usize) -> u64 {
+        let batch = batch as u64;
+        (own / batch * self.of as u64 + self.place as u64) * batch + own % batch
+    }
+}
+
 /// Samples to learn from at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
@@ -33,7 +65,7 @@ pub struct Batch {
     pub images: Array4<f32>,
     /// Class indices (B, H, W), 255 where nothing is to be learned.
     pub labels: Array3<u8>,
-    /// The number of the first sample; the others follow.
+    /// The number of the first sample in the stream; the others follow.
     pub first_sample: u64,
     /// The chip of each sample, as [`ChipSet::chip`] counts.
     pub chips: Vec<usize>,
@@ -90,7 +122,7 @@ impl Loader {
             let queue = Arc::clone(&loader.queue);
             let worker = Builder::new()
                 .name(format!("loader-{number}"))
-                .spawn(move || work(&set, &recipe, &order, &queue))
+                .spawn(move || work(&set, &recipe, &order, &queue, plan))
                 .map_err(|source| Error::LoaderThread { source })?;
             loader.workers.push(worker);
         }
@@ -114,7 +146,7 @@ impl Loader {
         let (mut first_sample, mut chips, mut failed) = (None, Vec::with_capacity(count), None);
         for place in 0..count {
             let (number, (chip, sample)) = self.queue.next().ok_or(Error::LoaderEnded)?;
-            first_sample.get_or_insert(number);
+            first_sample.get_or_insert(self.plan.share.number(number, count));
             chips.push(chip);
             match sample {
                 Ok(sample) => {
@@ -141,10 +173,10 @@ impl Drop for Loader {
     }
 }
 
-fn work(set: &ChipSet, recipe: &Recipe, order: &Order, queue: &Queue<Made>) {
+fn work(set: &ChipSet, recipe: &Recipe, order: &Order, queue: &Queue<Made>, plan: LoaderPlan) {
     let _closing = Closing(queue);
     while let Some(number) = queue.take() {
-        let draw = order.of(number);
+        let draw = order.of(plan.share.number(number, plan.batch));
         queue.put(number, (draw.chip, recipe.sample(set, draw)));
     }
 }

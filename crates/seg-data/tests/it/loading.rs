@@ -3,14 +3,17 @@
 use crate::fixture::Folder;
 use crate::training_fixture::{Chip, five, identity, plain, single};
 use ndarray::{Array2, Axis};
-use seg_data::{AugmentSettings, Batch, ChipSet, Error, InputScale, Loader, LoaderPlan, Sample, sample};
+use seg_data::{
+    AugmentSettings, Batch, BatchShare, ChipSet, Error, InputScale, Loader, LoaderPlan, Sample, sample,
+};
 use seg_grid::{Size, Window};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-const PLAN: LoaderPlan = LoaderPlan { seed: 9, batch: 3, crop: 32, first_sample: 0, workers: 1, queue: 2 };
+const PLAN: LoaderPlan =
+    LoaderPlan { seed: 9, batch: 3, crop: 32, share: BatchShare::ALL, first_sample: 0, workers: 1, queue: 2 };
 
 /// Everything at once.
 fn wild() -> AugmentSettings {
@@ -62,6 +65,26 @@ fn a_stream_taken_up_is_the_rest_of_it() {
     let set = Arc::new(five(&folder));
     let whole = stream(&set, PLAN, 6);
     assert_eq!(stream(&set, LoaderPlan { first_sample: 9, workers: 2, ..PLAN }, 3), whole[3..]);
+}
+
+#[test]
+fn processes_share_the_batches_of_one_stream_in_turn() {
+    let folder = Folder::new();
+    let set = Arc::new(five(&folder));
+    let whole = stream(&set, PLAN, 6);
+    for of in [2, 3] {
+        for place in 0..of {
+            let share = BatchShare { place, of };
+            let expected: Vec<_> = whole.iter().skip(place).step_by(of).cloned().collect();
+            let plan = LoaderPlan { share, workers: 2, ..PLAN };
+            assert_eq!(stream(&set, plan, expected.len()), expected, "{share:?}");
+            // Taken up at its second batch.
+            assert_eq!(
+                stream(&set, LoaderPlan { first_sample: 3, ..plan }, expected.len() - 1),
+                expected[1..]
+            );
+        }
+    }
 }
 
 #[test]

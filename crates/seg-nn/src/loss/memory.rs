@@ -40,8 +40,12 @@ const SEEN: &str = "cpc.seen";
 impl ContrastMemory {
     /// The memory as tensors to save: `cpc.bank` (B, K, K) and `cpc.seen` (B, K), bytes of 0 and 1.
     pub fn tensors(&self) -> Vec<(String, Tensor)> {
-        let seen = self.seen.to_kind(Kind::Uint8);
-        vec![(BANK.to_owned(), self.bank.shallow_clone()), (SEEN.to_owned(), seen)]
+        Self::named(self.bank.shallow_clone(), self.seen.to_kind(Kind::Uint8))
+    }
+
+    /// The tensors of [`tensors`](Self::tensors) of another process with their names.
+    pub fn named(bank: Tensor, seen: Tensor) -> Vec<(String, Tensor)> {
+        vec![(BANK.to_owned(), bank), (SEEN.to_owned(), seen)]
     }
 
     /// The memory from saved tensors, of which others than its own are left aside; none where they lack it.

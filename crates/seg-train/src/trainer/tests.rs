@@ -61,7 +61,16 @@ fn job(folder: &Path, out: &str, start: Start) -> TrainJob {
         );
     }
     let (config, settings) = tiny(SETTINGS);
-    TrainJob { config, settings, data: chips, out: folder.join(out), start, device: Device::Cpu, threads: 1 }
+    TrainJob {
+        config,
+        settings,
+        data: chips,
+        out: folder.join(out),
+        start,
+        device: Device::Cpu,
+        threads: 1,
+        group: None,
+    }
 }
 
 const FRESH: Start = Start::Fresh { existing: Existing::Refuse };

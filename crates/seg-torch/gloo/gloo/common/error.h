@@ -1,0 +1,2 @@
+// Nothing of it is used: c10d's header names it.
+#pragma once

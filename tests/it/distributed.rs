@@ -1,0 +1,8 @@
+//! `rs-seg train` in several processes, as a launcher starts them.
+
+mod crew;
+mod equal;
+mod launcher;
+mod lost;
+mod namespaces;
+mod together;
