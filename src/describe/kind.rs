@@ -86,7 +86,7 @@ impl Kind {
             (TypeId::of::<String>(), Self::String),
             (TypeId::of::<SplitBy>(), Self::String),
             (TypeId::of::<Sha256>(), Self::String),
-            (TypeId::of::<Duration>(), Self::String),
+            (TypeId::of::<Duration>(), Self::Duration),
             (TypeId::of::<PathBuf>(), Self::Path),
             (TypeId::of::<NetworkName>(), Self::Path),
             (TypeId::of::<usize>(), Self::Integer),
