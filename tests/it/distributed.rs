@@ -2,7 +2,6 @@
 
 mod crew;
 mod equal;
-mod launcher;
 mod lost;
 mod namespaces;
 mod together;
