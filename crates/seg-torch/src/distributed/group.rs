@@ -260,7 +260,8 @@ fn own_address(host: &str, port: u16) -> Option<String> {
 
 /// A message of gloo without the line of its source: `[../gloo/pair.cc:547] Connection closed by peer [::1]:4`.
 fn plain(text: &str) -> String {
-    let text = text.trim();
+    // Advice that gloo adds for those who develop it.
+    let text = text.split_once(" This is typically").map_or(text, |(text, _)| text).trim();
     match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
         Some((place, rest)) if place.contains(".cc:") => rest.to_owned(),
         _ => text.to_owned(),
@@ -273,8 +274,8 @@ mod tests {
 
     #[test]
     fn places_in_gloo_s_sources_are_left_out() {
-        let text =
-            "[../third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:9";
+        let text = "[../third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:9 \
+                    This is typically caused by a remote worker crashing. Check the logs of the remote worker.";
         assert_eq!(plain(text), "Connection closed by peer [127.0.0.1]:9");
         assert_eq!(plain("Timed out"), "Timed out");
         assert_eq!(plain("[1] x"), "[1] x");
