@@ -7,8 +7,7 @@ use crate::polygons::plain_stages;
 use crate::progress::Stage;
 use crate::segment::merge::{self, MergeJob, Merged};
 use crate::segment::{TraceLimits, manifest, report};
-use crate::value::RasterFormat;
-use seg_gdal::OutputFormat;
+use crate::value::KeyValue;
 use seg_run::Rss;
 use serde_json::json;
 use std::time::Instant;
@@ -69,11 +68,8 @@ fn job(args: &MergeArgs, context: &Context) -> MergeJob {
         confidence: args.confidence.clone(),
         vector: args.vector.clone(),
         manifest: (!args.no_manifest).then(|| manifest::path_for(&args.out)),
-        format: match args.format {
-            RasterFormat::GTiff => OutputFormat::GTiff,
-            RasterFormat::Cog => OutputFormat::Cog,
-        },
-        creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
+        format: args.format.output_format(),
+        creation_options: KeyValue::texts(&args.creation_options),
         limits: TraceLimits { threads: context.threads, max_memory: args.max_memory.map(|size| size.0) },
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::TileArgs;
 use crate::context::{Context, Existing, ResultFormat};
 use crate::progress::Stage;
-use crate::value::{ImageVariantChoice, LabelVariantChoice, TileFormat};
+use crate::value::{ImageVariantChoice, KeyValue, LabelVariantChoice, TileFormat};
 use seg_data::{
     DataSet, LabelInput, Manifest, SplitRequest, TileJob, TileSummary, Variants, find_convention,
 };
@@ -63,7 +63,7 @@ fn job(args: &TileArgs, context: &Context) -> anyhow::Result<TileJob> {
             TileFormat::Gtiff => ChipFormat::GTiff,
             TileFormat::Png => ChipFormat::Png,
         },
-        creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
+        creation_options: KeyValue::texts(&args.creation_options),
         skip_nodata: args.skip_nodata,
         threads: context.threads,
         out: args.out.clone(),

@@ -3,7 +3,7 @@
 use crate::cli::VectorizeArgs;
 use crate::context::{Context, Existing, ResultFormat};
 use crate::polygons::{self, ClassTotal, Made, PolygonJob};
-use crate::value::{ConnectednessChoice, SimplifyChoice};
+use crate::value::{ConnectednessChoice, KeyValue, SimplifyChoice};
 use seg_data::find_convention;
 use seg_gdal::{Layers, VectorFormat};
 use seg_run::Rss;
@@ -81,7 +81,7 @@ fn job(args: &VectorizeArgs, context: &Context) -> anyhow::Result<PolygonJob> {
         simplify: args.simplify.map(|length| (length.0, method, outer)),
         only: args.only.clone(),
         layers: if args.layer_per_class { Layers::PerClass } else { Layers::Single },
-        layer_options: args.layer_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
+        layer_options: KeyValue::texts(&args.layer_options),
         max_memory: args.max_memory.map(|size| size.0),
         ..PolygonJob::plain(args.raster.clone(), args.out.clone(), context.threads)
     })

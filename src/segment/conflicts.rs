@@ -6,6 +6,7 @@ use crate::context::Existing;
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
 use seg_gdal::files_behind;
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -58,21 +59,42 @@ pub(crate) fn refuse<'a>(
     path: &Path,
     read: impl IntoIterator<Item = (&'a str, &'a Path)>,
 ) -> Result<(), Advice> {
-    match read.into_iter().find(|(_, name)| is_read_from(name, path)) {
-        None => Ok(()),
-        Some((other, _)) => {
+    refuse_any(what, [path], read)
+}
+
+/// The same for many outputs: what lies behind the name of a thing read is looked up once.
+pub(crate) fn refuse_any<'a, 'b>(
+    what: &str,
+    outputs: impl IntoIterator<Item = &'b Path>,
+    read: impl IntoIterator<Item = (&'a str, &'a Path)>,
+) -> Result<(), Advice> {
+    let there: HashMap<_, _> = outputs.into_iter().filter_map(|path| Some((identity(path)?, path))).collect();
+    if there.is_empty() {
+        return Ok(());
+    }
+    for (other, name) in read {
+        if let Some(path) = identities(name).find_map(|file| there.get(&file)) {
             let text = format!("{what} would replace the {other}, {}", path.display());
-            Err(Advice::new(text, "write to another file; --overwrite is for earlier results"))
+            return Err(Advice::new(text, "write to another file; --overwrite is for earlier results"));
         }
     }
+    Ok(())
 }
 
 /// Whether what GDAL opens by a name is read from a file, be it by a link, as a part of it or through a VRT.
 pub(crate) fn is_read_from(name: &Path, file: &Path) -> bool {
-    let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-    let Some(file) = identity(file) else { return false };
-    identity(name) == Some(file)
-        || files_behind(&name.to_string_lossy()).iter().any(|path| identity(path) == Some(file))
+    identity(file).is_some_and(|file| identities(name).any(|other| other == file))
+}
+
+/// What tells a file from others, whatever it is called; `None` if there is none.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).map(|m| (m.dev(), m.ino())).ok()
+}
+
+/// The files that GDAL reads for a name; those behind it are looked up only where its own is not enough.
+fn identities(name: &Path) -> impl Iterator<Item = (u64, u64)> {
+    let behind = std::iter::once_with(|| files_behind(&name.to_string_lossy()));
+    identity(name).into_iter().chain(behind.flatten().filter_map(|path| identity(&path)))
 }
 
 /// The path with its folder's own name, whether the file exists or not.

@@ -1,11 +1,11 @@
 //! What is read: rasters, the part of them that is wanted, and the grid that the outputs have.
 
-use super::Job;
 use super::opened::{BeforeReading, Opened};
 use super::view::View;
+use super::{Job, sampled};
 use crate::diagnostic::Advice;
 use seg_gdal::{AreaOfInterest, Bounds, Crs, GridReference, Reach, ReadOptions, SelectedRaster};
-use seg_grid::{Observer, RasterSource, Regrid, Resampled};
+use seg_grid::{IoError, Observer, RasterSource, Regrid, Resampled};
 
 /// The part of a raster that a user asks for.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub(crate) struct Input {
     pub regrid: Option<Regrid>,
     /// What of it decides the result.
     pub parameters: Vec<(&'static str, String)>,
+    /// The hash of its pixels, once somebody has asked.
+    pixels: Option<String>,
 }
 
 impl AreaRequest {
@@ -103,7 +105,17 @@ impl Input {
                 (Box::new(Resampled::new(seen, native)) as Box<dyn RasterSource>, Some(regrid))
             }
         };
-        Ok(Self { source, original, own, bands, reference, regrid, parameters })
+        Ok(Self { source, original, own, bands, reference, regrid, parameters, pixels: None })
+    }
+}
+
+impl Input {
+    /// A hash of its values in some blocks, which are read the first time only.
+    pub(crate) fn pixels(&mut self) -> Result<String, IoError> {
+        if self.pixels.is_none() {
+            self.pixels = Some(sampled::fingerprint(&mut *self.original)?);
+        }
+        Ok(self.pixels.clone().unwrap_or_default())
     }
 }
 

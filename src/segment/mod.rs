@@ -229,7 +229,7 @@ pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prep
     parameters.append(&mut input.parameters);
     if job.shard.is_some() {
         // Machines may have copies, under other names.
-        let pixels = sampled::fingerprint(&mut *input.original)?;
+        let pixels = input.pixels()?;
         let (crs, transform) = (input.own.crs.as_ref().map(Crs::wkt), input.own.transform);
         parameters.retain(|(name, _)| *name != "input");
         parameters.push(("input", format!("{pixels} {crs:?} {transform:?}")));

@@ -1,7 +1,7 @@
 use super::input::Input;
 use super::manifest::{self, ClassPixels, Grid, Manifest, Model, OutputFile, Software};
 use super::outputs::Counted;
-use super::{Job, flags, report, sampled};
+use super::{Job, flags, report};
 use crate::value::DeviceArg;
 use seg_grid::{TileGrid, Window};
 use seg_label::Legend;
@@ -78,7 +78,7 @@ pub(crate) fn software(job: &Job, precision: InferencePrecision) -> Software {
 
 /// The raster that is read.
 pub(crate) fn of_input(job: &Job, input: &mut Input) -> anyhow::Result<manifest::Input> {
-    let fingerprint = sampled::fingerprint(&mut *input.original)?;
+    let fingerprint = input.pixels()?;
     let (profile, own) = (input.original.profile(), &input.own);
     let Window { width, height, .. } = Window::whole(profile.size);
     Ok(manifest::Input {

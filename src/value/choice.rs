@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use seg_data::{DataSet, ImageVariant, LabelVariant};
+use seg_gdal::OutputFormat;
 use seg_grid::{Blend, EdgePolicy};
 use seg_nn::StoredPrecision;
 use seg_run::ProbabilityType;
@@ -37,6 +38,16 @@ pub(crate) enum RasterFormat {
     /// Cloud-optimized GeoTIFF
     #[value(name = "COG")]
     Cog,
+}
+
+impl RasterFormat {
+    /// The writer's word for it.
+    pub(crate) const fn output_format(self) -> OutputFormat {
+        match self {
+            Self::GTiff => OutputFormat::GTiff,
+            Self::Cog => OutputFormat::Cog,
+        }
+    }
 }
 
 /// How pixels of another grid are taken.

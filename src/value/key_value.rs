@@ -7,6 +7,13 @@ pub(crate) struct KeyValue {
     pub value: String,
 }
 
+impl KeyValue {
+    /// As GDAL takes them.
+    pub(crate) fn texts(options: &[Self]) -> Vec<String> {
+        options.iter().map(|Self { key, value }| format!("{key}={value}")).collect()
+    }
+}
+
 /// Reads `KEY=VALUE`; the value can hold further equals signs and can be empty.
 pub(crate) fn key_value(text: &str) -> Result<KeyValue, String> {
     match text.split_once('=') {

@@ -9,7 +9,6 @@ use crate::value::Shard;
 use seg_grid::Observer as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// Segments every raster that is named, or every n-th.
 pub(super) fn run(args: &InferArgs, all: &Job, context: &Context) -> anyhow::Result<()> {
@@ -68,14 +67,7 @@ fn check(all: &Job, outputs: &[Wanted]) -> anyhow::Result<()> {
     for folder in folders {
         Context::check_folder_of(&folder.join("output"))?;
     }
-    // A file that exists is looked up once, however many rasters there are.
-    let written: Vec<PathBuf> = files.filter(|path| path.exists()).map(PathBuf::from).collect();
-    for input in &all.inputs {
-        for path in &written {
-            conflicts::refuse("an output", path, [("input", input.as_ref())])?;
-        }
-    }
-    Ok(())
+    Ok(conflicts::refuse_any("an output", files, all.inputs.iter().map(|input| ("input", input.as_ref())))?)
 }
 
 /// Segments one raster, unless that has been done.

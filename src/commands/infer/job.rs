@@ -3,9 +3,9 @@
 use crate::cli::InferArgs;
 use crate::context::Context;
 use crate::segment::{self, Job, OnCancel, OverlapChoice, PassChoice, SeamCheck, Wanted, manifest};
-use crate::value::RasterFormat;
+use crate::value::KeyValue;
 use anyhow::Context as _;
-use seg_gdal::{BandIndex, OutputFormat};
+use seg_gdal::BandIndex;
 use seg_label::Legend;
 use seg_run::{Fresh, Trial};
 use std::env;
@@ -39,11 +39,8 @@ pub(crate) fn job(args: &InferArgs, device: tch::Device, context: &Context) -> a
             preview: args.preview.clone(),
             vector: args.vector.clone(),
         },
-        format: match args.format {
-            RasterFormat::GTiff => OutputFormat::GTiff,
-            RasterFormat::Cog => OutputFormat::Cog,
-        },
-        creation_options: args.creation_options.iter().map(|o| format!("{}={}", o.key, o.value)).collect(),
+        format: args.format.output_format(),
+        creation_options: KeyValue::texts(&args.creation_options),
         legend: legend.transpose()?,
         bands,
         area: segment::AreaRequest::new(args.bbox, args.bbox_crs.as_deref(), args.aoi.as_deref())?,
