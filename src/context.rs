@@ -79,6 +79,14 @@ impl Context {
         })
     }
 
+    /// Threads for a process that was given so many cores, unless the user says how many.
+    pub(crate) fn threads_of(&self, cores: usize) -> usize {
+        match self.threads_of {
+            ThreadsOf::User => self.threads,
+            ThreadsOf::Machine => self.threads.min(cores).max(1),
+        }
+    }
+
     /// Threads for each of several processes on this machine, which share its cores unless the user says how many.
     pub(crate) fn threads_beside(&self, processes: usize) -> usize {
         match self.threads_of {

@@ -39,6 +39,12 @@ impl fmt::Display for Advice {
 
 impl StdError for Advice {}
 
+/// An error with all that it was caused by, on one line.
+pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
+    let Diagnostic { message, cause, .. } = Diagnostic::new(error);
+    cause.map_or(message.clone(), |cause| format!("{message}: {cause}"))
+}
+
 impl Diagnostic {
     /// From an error and all that it was caused by.
     pub(crate) fn new(error: &anyhow::Error) -> Self {

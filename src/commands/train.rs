@@ -16,10 +16,14 @@ const STAGES: [Stage; 3] = [
 /// Trains a network, or one for each seed.
 pub(crate) fn run(args: &TrainArgs, context: &Context) -> anyhow::Result<()> {
     let processes = Processes::join(args, context)?;
-    let jobs = training::jobs(args, &processes, context)?;
+    // A folder that is taken is told before the first hours are spent.
+    let jobs = training::jobs(args, &processes, context).and_then(|jobs| {
+        let mut written = jobs.iter().filter(|_| processes.is_first());
+        written.try_for_each(seg_train::check_folder)?;
+        Ok(jobs)
+    });
+    let jobs = processes.agree(jobs, &[("--seeds", format!("{:?}", args.seeds))])?;
     if processes.is_first() {
-        // A folder that is taken is told before the first hours are spent.
-        jobs.iter().try_for_each(seg_train::check_folder)?;
         context.progress.start_rounds("train", &STAGES, jobs.len());
     }
     let mut runs = Vec::with_capacity(jobs.len());

@@ -15,7 +15,6 @@ use crate::context::{Context, Existing};
 use crate::diagnostic::Advice;
 use crate::network::NetworkName;
 use anyhow::Context as _;
-use processes::Launch;
 use seg_label::Legend;
 use seg_nn::import::Origin;
 use seg_nn::{ClassSpec, Config};
@@ -30,6 +29,12 @@ pub(crate) fn jobs(
     processes: &Processes,
     context: &Context,
 ) -> anyhow::Result<Vec<TrainJob>> {
+    let folders: Vec<PathBuf> = match &args.seeds[..] {
+        [] => vec![args.out.clone()],
+        seeds => seeds.iter().map(|seed| args.out.join(format!("seed-{seed}"))).collect(),
+    };
+    // All processes ask each other here: nothing that can fail comes before.
+    let goes_on = processes.go_on(&folders)?;
     let mut seeds = args.seeds.clone();
     seeds.sort_unstable();
     let mut pairs = seeds.iter().zip(seeds.iter().skip(1));
@@ -37,29 +42,28 @@ pub(crate) fn jobs(
         let what = format!("--seeds names {seed} twice");
         return Err(Advice::new(what, "each seed is trained once, to a folder of its own").into());
     }
-    let folders: Vec<PathBuf> = match &args.seeds[..] {
-        [] => vec![args.out.clone()],
-        seeds => seeds.iter().map(|seed| args.out.join(format!("seed-{seed}"))).collect(),
-    };
     for folder in folders.iter().filter(|_| context.existing == Existing::Replace) {
         check_not_read(args, folder)?;
     }
     // What a training that goes on began with is in its own checkpoint.
-    let goes_on =
-        |folder: &Path| (args.resume || processes.start == Launch::Again) && seg_train::is_begun(folder);
-    let wanted = args.init.as_ref().filter(|_| !folders.iter().all(|folder| goes_on(folder)));
+    let goes_on: Vec<bool> = folders
+        .iter()
+        .zip(goes_on)
+        .map(|(folder, by_itself)| by_itself || (args.resume && seg_train::is_begun(folder)))
+        .collect();
+    let wanted = args.init.as_ref().filter(|_| !goes_on.iter().all(|&goes_on| goes_on));
     let init = wanted.map(|name| anyhow::Ok((Arc::new(name.origin()?), name))).transpose()?;
     let seeds = args.seeds.iter().map(Some).chain(std::iter::repeat(None));
-    let job = |(folder, seed): (&PathBuf, Option<&u64>)| {
-        let init = init.as_ref().filter(|_| !goes_on(folder));
-        let resumed = TrainArgs { resume: args.resume || goes_on(folder), ..args.clone() };
+    let job = |((folder, goes_on), seed): ((&PathBuf, bool), Option<&u64>)| {
+        let init = init.as_ref().filter(|_| !goes_on);
+        let resumed = TrainArgs { resume: args.resume || goes_on, ..args.clone() };
         let job = job(&resumed, folder, init, processes, context)?;
         match seed {
             Some(seed) => with_seed(job, *seed),
             None => Ok(job),
         }
     };
-    folders.iter().zip(seeds).map(job).collect()
+    folders.iter().zip(goes_on).zip(seeds).map(job).collect()
 }
 
 /// Refuses to remove a file of an earlier training that this one reads.
@@ -117,6 +121,7 @@ fn job(
         device: processes.device,
         threads: processes.threads,
         group: processes.group.clone(),
+        launch: processes.launch.clone(),
     })
 }
 

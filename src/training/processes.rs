@@ -2,9 +2,13 @@
 
 use crate::cli::TrainArgs;
 use crate::context::Context;
+use crate::diagnostic::{Advice, in_one_line};
 use crate::value::DeviceArg;
-use seg_torch::distributed::{Group, Rendezvous, restarts};
+use seg_grid::Observer as _;
+use seg_torch::distributed::{Group, Launcher, Rendezvous};
 use seg_torch::{CudaLoad, CudaWish};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tch::Device;
 
@@ -17,26 +21,41 @@ pub(crate) struct Processes {
     pub device: Device,
     /// Processor threads of this one.
     pub threads: usize,
-    /// Whether a launcher started the training anew after one of its processes was lost.
-    pub start: Launch,
+    /// Which launch this is, as the first process knows where the launcher has a store.
+    pub launch: Option<String>,
+    /// Which start of that launch.
+    start: Launch,
 }
 
 /// Which start of a training this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Launch {
+enum Launch {
     First,
+    /// The launcher started all processes anew after one of them was lost.
     Again,
+}
+
+/// What a process tells the others before they begin.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    error: Option<String>,
+    /// What has to be the same everywhere, by its name.
+    alike: Vec<(String, String)>,
 }
 
 impl Processes {
     /// Meets the others, if the environment tells of some; to be called before the first tensor.
     pub(crate) fn join(args: &TrainArgs, context: &Context) -> anyhow::Result<Self> {
-        let meeting = Rendezvous::from_environment()?;
-        let restarts = restarts(|name| std::env::var(name).ok())?;
-        let start = if restarts > 0 { Launch::Again } else { Launch::First };
-        let Some(meeting) = meeting else {
-            let device = context.network_device()?;
-            return Ok(Self { group: None, device, threads: context.threads, start });
+        let launcher = Launcher::from_environment()?;
+        let start = if launcher.restarts > 0 { Launch::Again } else { Launch::First };
+        let stopped = || context.progress.cancelled();
+        let launch = || -> anyhow::Result<Option<String>> {
+            let name = launcher.store.as_ref().map(|store| store.launch(args.dist_timeout, &stopped));
+            Ok(name.transpose()?)
+        };
+        let Some(meeting) = Rendezvous::from_environment()? else {
+            let (device, launch) = (context.network_device()?, launch()?);
+            return Ok(Self { group: None, device, threads: context.threads, launch, start });
         };
         if meeting.rank > 0 {
             context.progress.stderr().only_errors(meeting.rank);
@@ -45,18 +64,82 @@ impl Processes {
         if let Some(local) = meeting.local_rank.filter(|_| device.is_cuda()) {
             device = context.choose_device(DeviceArg::Cuda(local))?;
         }
-        let group = Group::meet(&meeting, args.dist_timeout)?;
+        let group = Group::meet(&meeting, args.dist_timeout, &stopped)?;
         if let Device::Cuda(index) = device
             && let CudaLoad::Loaded(tree) = seg_torch::load_cuda(CudaWish::WithGpu)?
         {
             group.connect_cuda(&tree.lib, index)?;
         }
-        let threads = context.threads_beside(meeting.local_world.unwrap_or(1));
-        Ok(Self { group: Some(group), device, threads, start })
+        let threads = match meeting.cores {
+            Some(cores) => context.threads_of(cores),
+            None => context.threads_beside(meeting.local_world.unwrap_or(1)),
+        };
+        let mut processes = Self { group: Some(group), device, threads, launch: None, start };
+        let known = if processes.is_first() { launch() } else { Ok(None) };
+        processes.launch = processes.agree(known, &[])?;
+        Ok(processes)
     }
 
     /// Whether this is the process that writes and tells.
     pub(crate) fn is_first(&self) -> bool {
         self.group.as_ref().is_none_or(|group| group.rank() == 0)
     }
+
+    /// Gives what is ready here when it is ready everywhere, and when what `alike` tells is the same everywhere.
+    pub(crate) fn agree<T>(&self, here: anyhow::Result<T>, alike: &[(&str, String)]) -> anyhow::Result<T> {
+        let Some(group) = &self.group else { return here };
+        let alike = alike.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let told = serde_json::to_vec(&Told { error: here.as_ref().err().map(in_one_line), alike })?;
+        let all = match (group.gather_bytes(&told), &here) {
+            // There is nobody to tell.
+            (Err(_), Err(_)) => return here,
+            (all, _) => all?,
+        };
+        let all = all.iter().map(|bytes| serde_json::from_slice(bytes));
+        let all: Vec<Told> = all.collect::<Result<_, _>>()?;
+        let failed = all.iter().enumerate().find_map(|(rank, told)| Some((rank, told.error.as_ref()?)));
+        let outcome = match (here, failed) {
+            (Err(error), _) => Err(error),
+            (Ok(_), Some((rank, error))) => {
+                Err(Advice::new(format!("process {rank} failed: {error}"), "it says what can be done").into())
+            }
+            (Ok(ready), None) => match odd_one(&all) {
+                None => return Ok(ready),
+                Some((rank, name)) => {
+                    let what = format!("process {rank} was started with another {name} than process 0");
+                    Err(Advice::new(what, "start all processes with the same arguments").into())
+                }
+            },
+        };
+        // What was told arrives before this process leaves; whoever is gone by now had all that there was to get.
+        let _left = group.barrier();
+        outcome
+    }
+
+    /// Whether the trainings of these folders go on by themselves: those that an earlier start of this launch began.
+    ///
+    /// A launcher that remembers nothing is taken at its word that this is a restart.
+    pub(crate) fn go_on(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<bool>> {
+        let goes_on = |folder: &PathBuf| -> anyhow::Result<bool> {
+            if self.start == Launch::First || !self.is_first() || !seg_train::is_begun(folder) {
+                return Ok(false);
+            }
+            Ok(self.launch.is_none() || seg_train::begun_by(folder)? == self.launch)
+        };
+        let known = folders.iter().map(goes_on).collect::<anyhow::Result<Vec<bool>>>();
+        let known = self.agree(known, &[])?;
+        let Some(group) = &self.group else { return Ok(known) };
+        let known: Vec<u8> = known.into_iter().map(u8::from).collect();
+        let all = group.gather_bytes(&known)?;
+        Ok(all.into_iter().next().unwrap_or_default().into_iter().map(|known| known == 1).collect())
+    }
+}
+
+/// The first process that told something else than process 0, and what.
+fn odd_one(all: &[Told]) -> Option<(usize, &str)> {
+    let first = &all.first()?.alike;
+    all.iter().enumerate().find_map(|(rank, told)| {
+        let (name, _) = told.alike.iter().find(|part| !first.contains(part))?;
+        Some((rank, name.as_str()))
+    })
 }

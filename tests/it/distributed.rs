@@ -2,6 +2,7 @@
 
 mod crew;
 mod equal;
+mod launch;
 mod lost;
 mod namespaces;
 mod together;

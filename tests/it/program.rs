@@ -19,7 +19,9 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     // What is promised to the byte is promised for the processor.
     command.env_remove("RS_SEG_LIBTORCH").env("CUDA_VISIBLE_DEVICES", "-1");
     // A launcher may have started the tests too.
-    for variable in ["WORLD_SIZE", "RANK", "SLURM_NTASKS", "TORCHELASTIC_RESTART_COUNT"] {
+    for variable in
+        ["WORLD_SIZE", "RANK", "SLURM_NTASKS", "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_USE_AGENT_STORE"]
+    {
         command.env_remove(variable);
     }
     command

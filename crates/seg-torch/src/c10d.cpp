@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,6 +44,8 @@ struct Group {
   int rank;
   int world;
   Milliseconds timeout;
+  // Until when all have to be connected.
+  Clock::time_point deadline;
   ProcessGroup main;
   ProcessGroup within;
 };
@@ -54,6 +57,24 @@ struct Reducer {
 
 Store named(const Group& group, const char* name) { return c10::make_intrusive<c10d::PrefixStore>(name, group.store); }
 
+// At least a moment, since none at all would be forever.
+Milliseconds until(Clock::time_point deadline) {
+  return std::max(std::chrono::duration_cast<Milliseconds>(deadline - Clock::now()), Milliseconds(1));
+}
+
+Store open_store(const char* host, std::uint16_t port, bool serves, std::optional<std::size_t> world,
+                 Milliseconds timeout, const char* prefix) {
+  // Every retry of a connection would be a line on standard error.
+  FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+  c10d::TCPStoreOptions options;
+  options.port = port;
+  options.isServer = serves;
+  options.numWorkers = world;
+  options.waitWorkers = false;
+  options.timeout = timeout;
+  return c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, options));
+}
+
 ProcessGroup empty_group(const Group& group, const char* name) {
   auto made = c10::make_intrusive<c10d::ProcessGroup>(named(group, name), group.rank, group.world);
   made->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
@@ -62,11 +83,13 @@ ProcessGroup empty_group(const Group& group, const char* name) {
 
 Backend gloo_backend(const Group& group, const char* name, const std::string& interface,
                      const std::string& address) {
-  auto options = c10d::ProcessGroupGloo::Options::create(group.timeout);
+  auto options = c10d::ProcessGroupGloo::Options::create(until(group.deadline));
   options->devices.push_back(!interface.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
                              : !address.empty() ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
                                                 : c10d::ProcessGroupGloo::createDefaultDevice());
-  return c10::make_intrusive<c10d::ProcessGroupGloo>(named(group, name), group.rank, group.world, options);
+  auto made = c10::make_intrusive<c10d::ProcessGroupGloo>(named(group, name), group.rank, group.world, options);
+  made->setTimeout(group.timeout);
+  return made;
 }
 
 Backend backend(const ProcessGroup& group, const at::Tensor& tensor) {
@@ -109,28 +132,32 @@ int take_apart(T* owned) {
 
 extern "C" {
 
-// Meets the other processes at a store, which the process that serves it opens; waits until all have come.
+// What the store of a launcher calls its launch: the name that is offered, if there was none yet.
+int seg_torch_launch_name(const char* host, std::uint16_t port, const char* prefix, const char* offered,
+                          std::int64_t timeout, char* out, std::size_t size) {
+  return guard([&] {
+    const Store store = open_store(host, port, false, std::nullopt, Milliseconds(timeout), prefix);
+    const std::string found = store->compareSet("launch", std::string(), std::string(offered));
+    TORCH_CHECK(found.size() < size, "the name of the launch is too long");
+    std::copy(found.begin(), found.end(), out);
+    out[found.size()] = 0;
+    return OK;
+  });
+}
+
+// Meets the other processes at a store, which the process that serves it opens; waits until all have come. A store that
+// is silent is waited for forever.
 int seg_torch_group_meet(const char* host, std::uint16_t port, int serves, int rank, int world, const char* prefix,
                          std::int64_t timeout, Group** out) {
   return guard([&]() -> int {
-    // Every retry of a connection would be a line on standard error.
-    FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     const auto deadline = Clock::now() + Milliseconds(timeout);
-    c10d::TCPStoreOptions options;
-    options.port = port;
-    options.isServer = serves != 0;
-    options.numWorkers = world;
-    options.waitWorkers = false;
-    options.timeout = Milliseconds(timeout);
-    Store tcp = c10::make_intrusive<c10d::TCPStore>(host, options);
-    Store store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
+    const Store store = open_store(host, port, serves != 0, world, Milliseconds(timeout), prefix);
     const auto here = [](int number) { return "here/" + std::to_string(number); };
     store->set(here(rank), std::vector<std::uint8_t>{1});
     std::string missing;
     for (int other = 0; other < world; ++other) {
-      const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now());
       try {
-        store->wait({here(other)}, std::max(left, Milliseconds(1)));
+        store->wait({here(other)}, until(deadline));
       } catch (const std::exception&) {
         // The one whose store it is may be gone itself, which this call tells.
         if (!store->check({here(other)})) missing += (missing.empty() ? "" : ", ") + std::to_string(other);
@@ -140,7 +167,7 @@ int seg_torch_group_meet(const char* host, std::uint16_t port, int serves, int r
       last_error = missing;
       return MISSING;
     }
-    *out = new Group{store, rank, world, Milliseconds(timeout), {}, {}};
+    *out = new Group{store, rank, world, Milliseconds(timeout), deadline, {}, {}};
     return OK;
   });
 }

@@ -119,6 +119,12 @@ pub enum Error {
         /// How long they were waited for.
         timeout: Duration,
     },
+    /// The caller does not want to wait any more.
+    #[error("stopped while {action}")]
+    Cancelled {
+        /// What was being done.
+        action: &'static str,
+    },
     /// A process that is gone, or does not answer any more.
     #[error("another process of this training was lost while {action}: {reason}")]
     PeerLost {
@@ -202,6 +208,7 @@ impl Error {
             }
             Self::Device { .. } => Some("use --device cpu or --device cuda".to_owned()),
             Self::ScriptPath { .. }
+            | Self::Cancelled { .. }
             | Self::Setting { .. }
             | Self::ChannelsLast { .. }
             | Self::Resize { .. }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use seg_torch::Error;
 use seg_torch::distributed::{
-    Group, JointStatistics, Reducer, Reduction, Rendezvous, Serves, joint_batch_norm,
+    Group, JointStatistics, Launcher, Reducer, Reduction, Rendezvous, Serves, joint_batch_norm,
 };
 use tch::{Device, IndexOp as _, Kind, Tensor};
 
@@ -23,6 +23,7 @@ fn meeting(port: u16, rank: usize, world: usize) -> Rendezvous {
         world,
         local_rank: None,
         local_world: None,
+        cores: None,
         store: Serves::First,
         restarts: 0,
         run: "test".to_owned(),
@@ -35,6 +36,10 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
+fn meet(meeting: &Rendezvous, timeout: Duration) -> Result<Arc<Group>, Error> {
+    Group::meet(meeting, timeout, &|| false)
+}
+
 /// Does the same in so many threads, and gives what each returns in the order of ranks.
 fn together<T: Send>(world: usize, each: impl Fn(&Arc<Group>) -> T + Sync) -> Vec<T> {
     let port = free_port();
@@ -42,7 +47,7 @@ fn together<T: Send>(world: usize, each: impl Fn(&Arc<Group>) -> T + Sync) -> Ve
         let threads: Vec<_> = (0..world)
             .map(|rank| {
                 let each = &each;
-                scope.spawn(move || each(&Group::meet(&meeting(port, rank, world), LONG).expect("all come")))
+                scope.spawn(move || each(&meet(&meeting(port, rank, world), LONG).expect("all come")))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().expect("ends")).collect()
@@ -197,13 +202,68 @@ fn a_joint_batch_norm_is_that_of_the_joined_batch() {
 #[test]
 fn one_that_does_not_come_is_named() {
     let begun = Instant::now();
-    let error = Group::meet(&meeting(free_port(), 0, 3), Duration::from_secs(1)).unwrap_err();
+    let error = meet(&meeting(free_port(), 0, 3), Duration::from_secs(1)).unwrap_err();
     assert!(matches!(&error, Error::Missing { ranks, world: 3, .. } if ranks == "1, 2"), "{error}");
     assert!(error.to_string().contains("did not come within 1 s: 1, 2") && error.hint().is_some());
     assert!(begun.elapsed() < LONG);
     // Where the first one is not there, there is no store.
-    let error = Group::meet(&meeting(free_port(), 1, 2), Duration::from_secs(1)).unwrap_err();
+    let error = meet(&meeting(free_port(), 1, 2), Duration::from_secs(1)).unwrap_err();
     assert!(matches!(error, Error::Meet { .. }) && error.hint().is_some(), "{error}");
+}
+
+#[test]
+fn what_listens_and_never_answers_is_not_waited_for_forever() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let begun = Instant::now();
+    let error = meet(&meeting(port, 1, 2), Duration::from_secs(1)).unwrap_err();
+    assert!(matches!(error, Error::Meet { .. }) && error.hint().is_some(), "{error}");
+    // Whoever does not want to wait need not.
+    let error = Group::meet(&meeting(port, 1, 2), LONG, &|| true).unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    let store = |more: &[(&str, &str)]| {
+        let port = port.to_string();
+        let found = |name: &str| match name {
+            "MASTER_ADDR" => Some("127.0.0.1".to_owned()),
+            "MASTER_PORT" => Some(port.clone()),
+            "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
+            _ => more.iter().find(|variable| variable.0 == name).map(|variable| variable.1.to_owned()),
+        };
+        Launcher::from_lookup(found).unwrap().store.expect("a store")
+    };
+    let error = store(&[]).launch(Duration::from_secs(1), &|| false).unwrap_err();
+    assert!(matches!(error, Error::Meet { .. }), "{error}");
+    assert!(begun.elapsed() < LONG);
+}
+
+#[test]
+fn a_launch_has_one_name_as_long_as_its_store_lives() {
+    // Any store will do, here that of a process that waits for others.
+    let port = free_port();
+    let names = thread::scope(|scope| {
+        let all = ["job", "job", "other"].map(|run| {
+            let port = port.to_string();
+            let found = move |name: &str| match name {
+                "MASTER_ADDR" => Some("127.0.0.1".to_owned()),
+                "MASTER_PORT" => Some(port.clone()),
+                "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
+                "TORCHELASTIC_RUN_ID" => Some(run.to_owned()),
+                _ => None,
+            };
+            let store = Launcher::from_lookup(found).unwrap().store.expect("a store");
+            scope.spawn(move || store.launch(LONG, &|| false).unwrap())
+        });
+        // The second one comes when all have their names.
+        let first = scope.spawn(|| meet(&meeting(port, 0, 2), LONG).unwrap());
+        let names = all.map(|one| one.join().expect("ends"));
+        let second = meet(&meeting(port, 1, 2), LONG).unwrap();
+        let first = first.join().expect("ends");
+        drop((first, second));
+        names
+    });
+    let [one, again, other] = names;
+    assert_eq!(one, again);
+    assert_ne!(one, other);
 }
 
 #[test]

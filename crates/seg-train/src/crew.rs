@@ -1,6 +1,6 @@
 //! What the processes of one training tell each other, besides gradients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -128,32 +128,42 @@ impl Crew {
         Err(here.err().unwrap_or(Error::OtherProcess { rank, message }))
     }
 
-    /// Refuses processes that were started with other chips or settings than the first.
-    pub(crate) fn compare_jobs(&self, what: &str) -> Result<(), Error> {
-        match self.odd_ones(what.as_bytes())? {
-            ranks if ranks.is_empty() => Ok(()),
-            ranks => Err(Error::OtherJobs { ranks }),
+    /// Refuses processes that were started otherwise than the first; `parts` are what a job is, by their names.
+    pub(crate) fn compare_jobs(&self, parts: &[(String, String)]) -> Result<(), Error> {
+        let here = serde_json::to_vec(parts).unwrap_or_default();
+        let all = self.group.gather_bytes(&here)?;
+        let parts =
+            |bytes: &Vec<u8>| -> Vec<(String, String)> { serde_json::from_slice(bytes).unwrap_or_default() };
+        let first = all.first().map(parts).unwrap_or_default();
+        let (mut ranks, mut names) = (Vec::new(), BTreeSet::new());
+        for (rank, bytes) in all.iter().enumerate().filter(|(_, bytes)| Some(*bytes) != all.first()) {
+            let own = parts(bytes);
+            let odd = first.iter().filter(|part| !own.contains(part));
+            let odd = odd.chain(own.iter().filter(|part| !first.contains(part)));
+            names.extend(odd.map(|(name, _)| name.clone()));
+            ranks.push(rank);
         }
+        if ranks.is_empty() {
+            return Ok(());
+        }
+        self.is_parting();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        Err(Error::OtherJobs { ranks: processes(&ranks), differing: names })
     }
 
     /// Refuses weights that are not the same to the last bit in all processes.
     pub(crate) fn compare_weights(&self, weights: &[&Tensor], step: u64) -> Result<(), Error> {
         let begun = Instant::now();
         let hash = hash(weights).map_err(Error::torch("compare weights"))?;
-        let ranks = self.odd_ones(&hash)?;
+        let all = self.group.gather_bytes(&hash)?;
         self.spend(begun.elapsed());
-        if ranks.is_empty() { Ok(()) } else { Err(Error::OtherWeights { step, ranks }) }
-    }
-
-    /// The processes whose bytes are not those of the first, separated by commas.
-    fn odd_ones(&self, here: &[u8]) -> Result<String, Error> {
-        let all = self.group.gather_bytes(here)?;
-        let odd = all.iter().enumerate().filter(|(_, bytes)| Some(*bytes) != all.first());
-        let odd = odd.map(|(rank, _)| rank.to_string()).collect::<Vec<_>>().join(", ");
-        if !odd.is_empty() {
-            self.parting.store(true, Ordering::Relaxed);
+        let odd = all.iter().enumerate().filter(|(_, hash)| Some(*hash) != all.first());
+        let odd: Vec<_> = odd.map(|(rank, _)| rank).collect();
+        if odd.is_empty() {
+            return Ok(());
         }
-        Ok(odd)
+        self.is_parting();
+        Err(Error::OtherWeights { step, ranks: processes(&odd) })
     }
 
     /// Takes the statistics of batch norms from the first process, whose are stored.
@@ -269,6 +279,12 @@ pub(crate) fn agree<T>(
     }
 }
 
+/// Processes by their numbers.
+fn processes(ranks: &[usize]) -> String {
+    let numbers = ranks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("{} {numbers}", if ranks.len() == 1 { "process" } else { "processes" })
+}
+
 /// A message with its causes, on one line.
 fn with_causes(error: &Error) -> String {
     let mut text = error.to_string();
@@ -320,6 +336,7 @@ mod tests {
             world,
             local_rank: None,
             local_world: None,
+            cores: None,
             store: Serves::First,
             restarts: 0,
             run: "test".to_owned(),
@@ -330,7 +347,7 @@ mod tests {
                 .map(|rank| {
                     let (each, meeting) = (&each, meeting(rank));
                     scope.spawn(move || {
-                        let group = Group::meet(&meeting, Duration::from_secs(120)).unwrap();
+                        let group = Group::meet(&meeting, Duration::from_secs(120), &|| false).unwrap();
                         let done = each(&Crew::new(&group));
                         // Nobody leaves before the others have heard.
                         group.barrier().unwrap();
@@ -347,7 +364,11 @@ mod tests {
         let found = together(3, |crew| {
             let mut weights = Tensor::from_slice(&[0.5_f32, 1.5]);
             crew.compare_weights(&[&weights], 4).unwrap();
-            crew.compare_jobs("the same").unwrap();
+            let part = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            crew.compare_jobs(&[part("seed", "1")]).unwrap();
+            let odd = if crew.rank() == 1 { "2" } else { "1" };
+            let told = crew.compare_jobs(&[part("a", "same"), part("seed", odd)]).unwrap_err().to_string();
+            assert_eq!(told, "not started like process 0: process 1 (other seed)");
             if crew.rank() == 2 {
                 // The smallest difference that there is.
                 weights.set_data(&Tensor::from_slice(&[0.5_f32, 1.5_f32.next_up()]));
@@ -355,7 +376,7 @@ mod tests {
             crew.compare_weights(&[&weights], 5).unwrap_err().to_string()
         });
         for told in found {
-            assert_eq!(told, "after step 5 the weights of processes 2 are not those of process 0");
+            assert_eq!(told, "after step 5 the weights of process 2 are not those of process 0");
         }
     }
 

@@ -164,13 +164,15 @@ pub enum Error {
         message: String,
     },
     /// Processes of a training that were started otherwise than the first.
-    #[error("processes {ranks} were started with other settings or chips than process 0")]
+    #[error("not started like process 0: {ranks} (other {differing})")]
     OtherJobs {
-        /// Their numbers.
+        /// `process 1`, or `processes 1, 2`.
         ranks: String,
+        /// What is not the same.
+        differing: String,
     },
     /// Processes of a training whose weights have drifted away.
-    #[error("after step {step} the weights of processes {ranks} are not those of process 0")]
+    #[error("after step {step} the weights of {ranks} are not those of process 0")]
     OtherWeights {
         /// Steps done.
         step: u64,

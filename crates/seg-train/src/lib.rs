@@ -41,4 +41,4 @@ pub use settings::{
     Curve, LoopSettings, OptimizerKind, OptimizerSettings, Precision, ScheduleSettings, TrainSettings,
 };
 pub use summary::TrainSummary;
-pub use trainer::{Start, TrainJob, check_folder, is_begun, resumable, train};
+pub use trainer::{Start, TrainJob, begun_by, check_folder, is_begun, resumable, train};

@@ -79,6 +79,7 @@ impl Recorder {
             seconds: 0.0,
             metrics: Map::new(),
             sums: Sums::default(),
+            launch: job.launch.clone(),
             origin,
             files: FileMarks::none(),
         };

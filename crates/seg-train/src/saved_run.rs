@@ -41,6 +41,9 @@ pub(crate) struct SavedRun {
     /// What steps measured since the last line of metrics.
     #[serde(default)]
     pub(crate) sums: Sums,
+    /// The launch that began it, where its launcher starts lost processes anew.
+    #[serde(default)]
+    pub(crate) launch: Option<String>,
     /// Where the first weights came from.
     pub(crate) origin: Map<String, Value>,
     pub(crate) files: FileMarks,
@@ -80,17 +83,19 @@ const fn one() -> usize {
     1
 }
 
+/// The settings of a configuration by their names, besides those that no weight depends on.
+pub(crate) fn settings(config: &Config) -> Vec<(String, Value)> {
+    let mut settings = Vec::new();
+    if let Ok(Value::Object(map)) = serde_json::to_value(config) {
+        map.iter().for_each(|(key, value)| flatten(key, value, &mut settings));
+    }
+    settings.retain(|(key, _)| !FREE.contains(&key.as_str()));
+    settings
+}
+
 /// The settings in which two configurations differ, besides those that may.
 pub(crate) fn differing(one: &Config, other: &Config) -> Vec<String> {
-    let flat = |config: &Config| {
-        let mut settings = Vec::new();
-        if let Ok(Value::Object(map)) = serde_json::to_value(config) {
-            map.iter().for_each(|(key, value)| flatten(key, value, &mut settings));
-        }
-        settings.retain(|(key, _)| !FREE.contains(&key.as_str()));
-        settings
-    };
-    let (one, other) = (flat(one), flat(other));
+    let (one, other) = (settings(one), settings(other));
     let mut keys: Vec<_> = one.iter().filter(|setting| !other.contains(setting)).collect();
     keys.extend(other.iter().filter(|setting| !one.contains(setting)));
     let mut keys: Vec<_> = keys.into_iter().map(|(key, _)| key.clone()).collect();

@@ -47,6 +47,8 @@ pub struct TrainJob {
     pub threads: usize,
     /// The processes that train together, each with this job; none where this one is alone.
     pub group: Option<Arc<Group>>,
+    /// The name of the launch that this start belongs to ([`begun_by`]); none where there are no restarts.
+    pub launch: Option<String>,
 }
 
 /// What the first step starts from.
@@ -333,6 +335,15 @@ fn wish(observer: &dyn TrainObserver) -> Verdict {
 /// Whether a folder holds a training that can be resumed.
 pub fn is_begun(folder: &Path) -> bool {
     last(folder).exists()
+}
+
+/// The launch that began the training of a folder, where it was named.
+///
+/// # Errors
+/// When the folder's checkpoint cannot be read.
+pub fn begun_by(folder: &Path) -> Result<Option<String>, Error> {
+    let path = last(folder);
+    Ok(SavedRun::of(&Checkpoint::read(&path)?, path)?.launch)
 }
 
 /// Refuses a job whose folder holds a training that it may not replace; nothing is touched.

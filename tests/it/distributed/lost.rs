@@ -1,9 +1,10 @@
 //! A process that is lost ends the others in time, and what was learned is not lost with it.
 
-use super::crew::{Crew, Ended, arguments, free_port, told, train};
+use super::crew::{Crew, Ended, Member, arguments, free_port, told, train};
 use crate::program::command;
 use crate::train::fixture::{Ground, tensors};
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,30 @@ fn one_that_never_comes_is_named_after_the_timeout() {
         assert_eq!(text.lines().count(), 2, "nothing else is told: {text}");
     }
     assert!(!ground.path("run").exists());
+}
+
+#[test]
+fn what_listens_and_never_answers_is_left_in_time_and_at_a_signal() {
+    let ground = Ground::new();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let start = |timeout: &[&str]| {
+        let mut command = command(&arguments("run", &SETTINGS, timeout));
+        told(&mut command, 1, 2, ("127.0.0.1", port));
+        let (mut member, stderr) = Member::start(command, &ground.path(""));
+        member.listen(stderr, String::new());
+        member
+    };
+    let late = start(&SHORT).end();
+    assert_eq!(late.status.code(), Some(1), "{late:?}");
+    assert!(late.stderr.contains("error: cannot meet the other processes at 127.0.0.1:"), "{late:?}");
+    let stopped = start(&["--dist-timeout", "3600s"]);
+    // It asks whether anyone is there before it hears a signal.
+    let (_connection, _) = silent.accept().and_then(|_| silent.accept()).expect("it connects");
+    stopped.signal("-INT");
+    let stopped = stopped.end();
+    assert_eq!(stopped.status.code(), Some(130), "{stopped:?}");
+    assert!(stopped.stderr.contains("error: stopped while meeting the other processes"), "{stopped:?}");
 }
 
 #[test]

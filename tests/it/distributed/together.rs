@@ -55,10 +55,26 @@ fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
     });
     for one in crew.end() {
         assert_eq!(one.status.code(), Some(1), "{one:?}");
-        assert!(one.stderr.contains("processes 1 were started with other settings"), "{one:?}");
+        assert!(one.stderr.contains("not started like process 0: process 1 (other train.seed)"), "{one:?}");
         assert!(one.stderr.contains("hint: start all processes with the same arguments"), "{one:?}");
     }
     assert!(!ground.path("run/last.safetensors").exists());
+
+    // More or fewer trainings would not end together.
+    for seeds in ["1,2", "2,1"] {
+        let port = super::crew::free_port();
+        let crew = Crew::start_each(&ground, 2, 0, |rank| {
+            let seeds = ["--seeds", seeds];
+            let mut command = command(&arguments("run", &LONG, if rank == 0 { &[] } else { &seeds }));
+            told(&mut command, rank, 2, ("127.0.0.1", port));
+            command
+        });
+        for one in crew.end() {
+            assert_eq!(one.status.code(), Some(1), "{one:?}");
+            let expected = "error: process 1 was started with another --seeds than process 0";
+            assert!(one.stderr.contains(expected), "{one:?}");
+        }
+    }
 
     // A chip that is gone from one machine alone.
     let link = ground.path("elsewhere");
@@ -85,6 +101,43 @@ fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
     assert!(ended.iter().all(|one| one.status.code() == Some(1)), "{ended:?}");
     assert!(ended[0].stderr.contains("error: process 1 failed: "), "{ended:?}");
     assert!(ended[1].stderr.starts_with("rank 1: error: "), "{ended:?}");
+}
+
+#[test]
+fn what_one_is_refused_before_the_start_is_told_by_all() {
+    let ground = Ground::new();
+    let short = ["train.steps=2", "train.log-every=1", "train.validate-every=0"];
+    train_alone(&ground, "taken", &short, &[]);
+    let before = fs::read(ground.path("taken/last.safetensors")).expect("a checkpoint");
+    let refused = |out: &str, more: [&[&str]; 2]| {
+        let port = super::crew::free_port();
+        let crew = Crew::start_each(&ground, 2, 0, |rank| {
+            let mut command = command(&arguments(out, &short, more[rank]));
+            told(&mut command, rank, 2, ("127.0.0.1", port));
+            command
+        });
+        let ended = crew.end();
+        assert!(ended.iter().all(|one| one.status.code() == Some(1)), "{ended:?}");
+        ended
+    };
+    // The folder, which the first alone looks at.
+    let ended = refused("taken", [&[], &[]]);
+    assert!(ended[0].stderr.contains("taken") && ended[0].stderr.contains("--resume"), "{ended:?}");
+    assert!(ended[1].stderr.starts_with("rank 1: error: process 0 failed: "), "{ended:?}");
+    assert_eq!(fs::read(ground.path("taken/last.safetensors")).expect("a checkpoint"), before);
+    // A network that one of them has not.
+    let ended = refused("new", [&[], &["--init", "gone.safetensors"]]);
+    assert!(
+        ended[0].stderr.contains("error: process 1 failed: ") && ended[0].stderr.contains("gone"),
+        "{ended:?}"
+    );
+    assert!(ended[1].stderr.contains("gone.safetensors"), "{ended:?}");
+    // Weights and wishes that are not the same.
+    let ended = refused("new", [&["--init", "taken/last.safetensors"], &[]]);
+    assert!(ended[0].stderr.contains("not started like process 0: process 1 (other --init)"), "{ended:?}");
+    let ended = refused("new", [&["--overwrite"], &[]]);
+    assert!(ended[1].stderr.contains("(other --resume or --overwrite)"), "{ended:?}");
+    assert!(!ground.path("new/last.safetensors").exists());
 }
 
 #[test]

@@ -20,6 +20,15 @@ pub(super) struct RawReducer {
 pub(super) const MISSING: c_int = 3;
 
 unsafe extern "C" {
+    pub(super) fn seg_torch_launch_name(
+        host: *const c_char,
+        port: u16,
+        prefix: *const c_char,
+        offered: *const c_char,
+        timeout_ms: i64,
+        out: *mut c_char,
+        size: usize,
+    ) -> c_int;
     pub(super) fn seg_torch_group_meet(
         host: *const c_char,
         port: u16,

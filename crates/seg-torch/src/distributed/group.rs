@@ -12,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 use super::ffi::{self, RawGroup};
+use super::patience::{Impatience, wait_for};
 use super::rendezvous::{Rendezvous, Serves};
 use crate::error::Error;
 use crate::ffi::{OK, last_error};
@@ -30,7 +31,7 @@ use crate::ffi::{OK, last_error};
 /// use tch::Tensor;
 ///
 /// if let Some(meeting) = Rendezvous::from_environment()? {
-///     let group = Group::meet(&meeting, Duration::from_secs(60))?;
+///     let group = Group::meet(&meeting, Duration::from_secs(60), &|| false)?;
 ///     let sum = Tensor::from_slice(&[group.rank() as i64]);
 ///     group.all_reduce(&sum, Reduction::Sum)?;
 /// }
@@ -63,17 +64,40 @@ pub enum Reduction {
 /// The file name of the plug-in, beside libtorch's CUDA part.
 const NCCL: &str = "librs_seg_nccl.so";
 
+/// What those that notice the timeout themselves may need to tell so.
+const GRACE: Duration = Duration::from_secs(1);
+
 impl Group {
-    /// Waits until all processes have come, and connects to each of them.
+    /// Waits until all processes have come, and connects to each of them, unless the caller wants to stop.
     ///
     /// # Errors
-    /// When one does not come within the timeout, the store cannot be opened or reached, or a connection fails.
-    pub fn meet(meeting: &Rendezvous, timeout: Duration) -> Result<Arc<Self>, Error> {
+    /// When not all are connected within the timeout, the store cannot be opened or reached, or the caller stops.
+    pub fn meet(
+        meeting: &Rendezvous,
+        timeout: Duration,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Arc<Self>, Error> {
+        let work = {
+            let meeting = meeting.clone();
+            move || Self::meet_at(&meeting, timeout)
+        };
+        // What is late tells why itself; one that does not answer at all cannot.
+        wait_for(timeout + GRACE, cancelled, work).map_err(|impatience| match impatience {
+            Impatience::Failed(error) => error,
+            Impatience::Cancelled => Error::Cancelled { action: "meeting the other processes" },
+            Impatience::TimeUp => {
+                let reason = format!("something there gives no answer within {} s", timeout.as_secs_f64());
+                Error::Meet { host: meeting.host.clone(), port: meeting.port, reason }
+            }
+        })
+    }
+
+    /// The same, for as long as it takes.
+    fn meet_at(meeting: &Rendezvous, timeout: Duration) -> Result<Arc<Self>, Error> {
         let failed = |reason| Error::Meet { host: meeting.host.clone(), port: meeting.port, reason };
-        let text = |text: &str| CString::new(text).map_err(|_| failed("a name holds a NUL byte".to_owned()));
+        let text = |text: &str| c_text(text).map_err(failed);
         let (host, prefix) = (text(&meeting.host)?, text(&meeting.prefix())?);
         let serves = meeting.store == Serves::First && meeting.rank == 0;
-        let milliseconds = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX / 2);
         let mut raw = ptr::null_mut();
         // SAFETY: the texts end in NUL and live during the call, which writes `raw` on success alone.
         let status = unsafe {
@@ -84,7 +108,7 @@ impl Group {
                 meeting.rank as c_int,
                 meeting.world as c_int,
                 prefix.as_ptr(),
-                milliseconds,
+                milliseconds(timeout),
                 &raw mut raw,
             )
         };
@@ -245,6 +269,15 @@ impl Reduction {
         tensor.copy_data(&mut all, counts.len());
         Ok(all.into_iter().map(i64::cast_unsigned).collect())
     }
+}
+
+/// A text as C has it.
+pub(super) fn c_text(text: &str) -> Result<CString, String> {
+    CString::new(text).map_err(|_| "a name holds a NUL byte".to_owned())
+}
+
+pub(super) fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 /// The address of this machine on the way to a host: nothing is sent.

@@ -32,6 +32,8 @@ pub struct Rendezvous {
     pub local_rank: Option<usize>,
     /// How many there are on this machine.
     pub local_world: Option<usize>,
+    /// Processor cores that each of them has, where Slurm was asked for them.
+    pub cores: Option<usize>,
     /// Who has the store.
     pub store: Serves,
     /// How often the launcher started all processes anew.
@@ -99,16 +101,8 @@ impl Rendezvous {
                 variables.wrong(rank_name, &format!("below {world}, the number of processes ({world_name})"))
             );
         }
-        let port = variables.needed::<u64>("MASTER_PORT", &because)?;
-        let port = u16::try_from(port).ok().filter(|port| *port > 0);
-        let port = port.ok_or_else(|| variables.wrong("MASTER_PORT", "a port from 1 to 65535"))?;
-        let agent = match variables.text("TORCHELASTIC_USE_AGENT_STORE").as_deref() {
-            None | Some("" | "False" | "false" | "0") => Serves::First,
-            Some("True" | "true" | "1") => Serves::Launcher,
-            Some(_) => {
-                return Err(variables.wrong("TORCHELASTIC_USE_AGENT_STORE", "True or False"));
-            }
-        };
+        let port = variables.port(&because)?;
+        let launcher_serves = variables.launcher_has_store()?;
         Ok(Some(Self {
             host: variables.text("MASTER_ADDR").ok_or_else(|| missing("MASTER_ADDR", &because))?,
             port,
@@ -116,9 +110,14 @@ impl Rendezvous {
             world,
             local_rank: variables.number(local_name)?,
             local_world: variables.number("LOCAL_WORLD_SIZE")?,
-            store: agent,
-            restarts: restarts(&lookup)?,
-            run: variables.text("TORCHELASTIC_RUN_ID").unwrap_or_else(|| "none".to_owned()),
+            cores: if local_name == "SLURM_LOCALID" {
+                variables.number("SLURM_CPUS_PER_TASK")?
+            } else {
+                None
+            },
+            store: if launcher_serves { Serves::Launcher } else { Serves::First },
+            restarts: variables.restarts()?,
+            run: variables.run(),
             interface: variables.text("GLOO_SOCKET_IFNAME"),
         }))
     }
@@ -129,25 +128,43 @@ impl Rendezvous {
     }
 }
 
-/// How often the launcher started this process anew, 0 without a launcher that does so.
-///
-/// # Errors
-/// When `TORCHELASTIC_RESTART_COUNT` is no number.
-pub fn restarts(lookup: impl Fn(&str) -> Option<String>) -> Result<u64, Error> {
-    Ok(Variables(&lookup).number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0))
-}
-
 fn missing(name: &'static str, because: &str) -> Error {
     Error::Variable { name, problem: format!("is not set, and {because}") }
 }
 
 /// Variables by their names.
-struct Variables<'a, F>(&'a F);
+pub(super) struct Variables<'a, F>(pub(super) &'a F);
 
 impl<F: Fn(&str) -> Option<String>> Variables<'_, F> {
     /// A variable that says something.
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         self.0(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// How often the launcher started this process anew, 0 without a launcher that does so.
+    pub(super) fn restarts(&self) -> Result<u64, Error> {
+        Ok(self.number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0))
+    }
+
+    /// What the launcher calls the training.
+    pub(super) fn run(&self) -> String {
+        self.text("TORCHELASTIC_RUN_ID").unwrap_or_else(|| "none".to_owned())
+    }
+
+    /// Whether the launcher has the store, outside of all processes.
+    pub(super) fn launcher_has_store(&self) -> Result<bool, Error> {
+        match self.text("TORCHELASTIC_USE_AGENT_STORE").as_deref() {
+            None | Some("False" | "false" | "0") => Ok(false),
+            Some("True" | "true" | "1") => Ok(true),
+            Some(_) => Err(self.wrong("TORCHELASTIC_USE_AGENT_STORE", "True or False")),
+        }
+    }
+
+    /// The port of the store.
+    pub(super) fn port(&self, because: &str) -> Result<u16, Error> {
+        let port = u16::try_from(self.needed::<u64>("MASTER_PORT", because)?).ok();
+        let port = port.filter(|port| *port > 0);
+        port.ok_or_else(|| self.wrong("MASTER_PORT", "a port from 1 to 65535"))
     }
 
     fn number<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Error> {
@@ -205,6 +222,7 @@ mod tests {
             world: 4,
             local_rank: Some(1),
             local_world: Some(2),
+            cores: None,
             store: Serves::Launcher,
             restarts: 2,
             run: "job7".to_owned(),
@@ -222,23 +240,26 @@ mod tests {
 
     #[test]
     fn slurm_numbers_processes_where_nobody_else_does() {
-        let slurm = [("SLURM_NTASKS", "3"), ("SLURM_PROCID", "2"), ("SLURM_LOCALID", "0")];
+        let slurm = [
+            ("SLURM_NTASKS", "3"),
+            ("SLURM_PROCID", "2"),
+            ("SLURM_LOCALID", "0"),
+            ("SLURM_CPUS_PER_TASK", "8"),
+        ];
         // A script that Slurm runs is no training of several processes.
         assert_eq!(read(&slurm, &[]).unwrap(), None);
         let master = [("MASTER_ADDR", "node1"), ("MASTER_PORT", "29500")];
         let found = read(&slurm, &master).unwrap().unwrap();
-        assert_eq!((found.rank, found.world, found.local_rank), (2, 3, Some(0)));
+        assert_eq!((found.rank, found.world, found.local_rank, found.cores), (2, 3, Some(0), Some(8)));
         // torchrun, which srun started, knows better.
         let both = read(&TORCHRUN, &slurm).unwrap().unwrap();
-        assert_eq!((both.rank, both.world), (3, 4));
+        assert_eq!((both.rank, both.world, both.cores), (3, 4, None));
     }
 
     #[test]
     fn one_process_is_alone() {
         assert_eq!(read(&TORCHRUN, &[("WORLD_SIZE", "1"), ("RANK", "0")]).unwrap(), None);
         assert_eq!(read(&[], &[("RANK", "0")]).unwrap(), None);
-        let restarted = restarts(|name| (name == "TORCHELASTIC_RESTART_COUNT").then(|| "1".to_owned()));
-        assert_eq!(restarted.unwrap(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seg_nn::Checkpoint;
 use tch::Device;
 
-use super::{TrainJob, Training};
+use super::{Start, TrainJob, Training};
 use crate::chips::Chips;
 use crate::crew::{Crew, Verdict, agree};
 use crate::learner::{Learner, Weights};
@@ -13,7 +13,7 @@ use crate::meter::Meter;
 use crate::observer::TrainObserver;
 use crate::recorder::{Begun, Recorder};
 use crate::run_folder::{Existing, LockedFolder, check_free};
-use crate::saved_run::{SavedRun, differing};
+use crate::saved_run::{SavedRun, differing, settings};
 use crate::together::Place;
 use crate::{Error, TrainSettings, classes};
 
@@ -138,9 +138,29 @@ fn join(
     observer: &dyn TrainObserver,
 ) -> Result<(), Error> {
     let Some(crew) = crew else { return Ok(()) };
-    crew.compare_jobs(&format!("{}{}", job.config.to_toml()?, chips.fingerprint))?;
+    crew.compare_jobs(&parts(job, chips))?;
     tell_batch(job, crew, observer);
     learner.join(crew)
+}
+
+/// What has to be the same in all processes.
+fn parts(job: &TrainJob, chips: &Chips) -> Vec<(String, String)> {
+    let existing = |existing: Existing| match existing {
+        Existing::Refuse => "keeps what is there",
+        Existing::Replace => "replaces what is there",
+    };
+    let (start, weights) = match &job.start {
+        Start::Resume => ("resumes", String::new()),
+        Start::Fresh { existing: old } => (existing(*old), String::new()),
+        Start::From { origin, existing: old, .. } => (existing(*old), origin.fingerprint()),
+    };
+    let settings = settings(&job.config).into_iter().map(|(name, value)| (name, value.to_string()));
+    let parts = [
+        ("--data", chips.fingerprint.clone()),
+        ("--init", weights),
+        ("--resume or --overwrite", start.to_owned()),
+    ];
+    parts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(settings).collect()
 }
 
 fn place(job: &TrainJob, crew: Option<&Arc<Crew>>) -> Place {

@@ -70,6 +70,7 @@ fn job(folder: &Path, out: &str, start: Start) -> TrainJob {
         device: Device::Cpu,
         threads: 1,
         group: None,
+        launch: Some("first".to_owned()),
     }
 }
 
