@@ -191,6 +191,8 @@ pub(crate) const MOST_CACHE: u64 = 128 << 20;
 /// Opens everything, runs the network once on an empty tile, and plans.
 pub(crate) fn prepare(job: &Job, observer: &dyn Observer) -> anyhow::Result<Prepared> {
     seg_torch::share_heap();
+    // Before the trial, so that its need is that of the run: each tile takes again what the one before freed.
+    seg_torch::keep_freed_memory();
     // Threads inside operators wait for each other busily, which is slow where another program has the processor.
     seg_torch::set_intra_op_threads(1);
     let LoadedModel { card, network, fingerprint } = job.model.load(job.device)?;

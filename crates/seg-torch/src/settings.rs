@@ -40,8 +40,9 @@ pub fn set_intra_op_threads(threads: u16) {
 /// Makes the process keep the memory that it frees, for the rest of its life; says whether the system's
 /// allocator can.
 ///
-/// A training step frees and takes the same memory again and again: kept, its pages need not be cleared anew.
-/// Inference should not do this, for its memory is planned.
+/// Steps of a training, and tiles, free and take the same memory again and again: kept, its pages need not be cleared
+/// anew. Where memory is planned, what a trial takes is measured after this call, and [`trim_heap`] gives back what
+/// is too much.
 pub fn keep_freed_memory() -> bool {
     // SAFETY: sets numbers of the C library's allocator, which it may be told at any time.
     unsafe { ffi::seg_torch_keep_freed_memory() != 0 }

@@ -178,7 +178,7 @@ int seg_torch_keep_freed_memory() {
 #ifdef __GLIBC__
   const int threshold = 1 << 30;
   return mallopt(M_MMAP_THRESHOLD, threshold) == 1 && mallopt(M_TRIM_THRESHOLD, INT32_MAX) == 1 &&
-         mallopt(M_TOP_PAD, 256 << 20) == 1;
+         mallopt(M_TOP_PAD, 64 << 20) == 1;
 #else
   return 0;
 #endif
