@@ -146,8 +146,8 @@ pub(crate) struct InferArgs {
     /// It makes the folder OUT.rs-seg-parts/I-of-N beside OUT, from which `rs-seg merge` makes what one run over
     /// everything would have made, to the byte. The same command again goes on with what was begun, and does nothing
     /// where the part is whole. Counting from 1 works too, N/N is another name of 0/N. The input is told by its pixels,
-    /// in 64 places, so each machine can have a copy. What lies outside of --bbox or --aoi costs nothing: take more
-    /// parts than machines then. With --each the rasters are dealt out instead.
+    /// in 64 places, so each machine can have a copy. With --bbox or --aoi the tiles of the area are dealt out evenly.
+    /// With --each the rasters are dealt out instead.
     #[arg(long, value_name = "I/N|auto[/N]", value_parser = shard)]
     pub shard: Option<ShardArg>,
     /// Segment every input by itself: --out is a folder, or a name with {stem} in it, as other outputs are

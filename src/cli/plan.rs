@@ -6,7 +6,7 @@ use crate::network::{DEFAULT, NetworkName};
 use crate::segment::OverlapChoice;
 use crate::value::{
     ByteSize, GroundArea, Seconds, amount, byte_size, count, ground_area, ground_sample_distance, overlap,
-    positive, positive_span, share, span, tile_side,
+    positive, positive_span, share, span, tile_side, workers,
 };
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT, requires = "scene")]
     pub model: NetworkName,
     /// Workers: machines, GPUs or jobs that run at the same time [default: 1]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = MACHINES)]
+    #[arg(long, value_name = "N", value_parser = workers, help_heading = MACHINES)]
     pub workers: Option<usize>,
     /// When all should be done, such as 36h or 7d: without --workers it tells how many that takes in 95 of 100 runs
     #[arg(long, value_name = "TIME", value_parser = positive_span, help_heading = MACHINES)]
@@ -112,7 +112,7 @@ pub(crate) struct PlanArgs {
     /// Price of reading a gigabyte
     #[arg(long, value_name = "N", value_parser = amount, help_heading = MONEY)]
     pub price_gb: Option<f64>,
-    /// Runs that are simulated; fewer where there are very many shards
+    /// Runs that are simulated; fewer where there are very many shards or failures
     #[arg(long, value_name = "N", default_value = "400", value_parser = count, help_heading = ADVANCED_HEADING)]
     pub runs: usize,
     /// Seed of the simulation

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &PlanArgs, context: &Context) -> anyhow::Result<()> {
         (None, None) => None,
     };
     let ask = Ask::new(args, measured.as_ref())?;
-    let estimate = planning::estimate(&ask.question)?;
+    let estimate = planning::estimate(&ask.question, &context.progress)?;
     context.progress.result(&json!({}));
     match context.format {
         ResultFormat::Json => context.printer.json(&planning::json::plan(&ask, &estimate)),

@@ -3,7 +3,7 @@
 mod embedded;
 
 use seg_nn::import::Origin;
-use seg_nn::{Checkpoint, LoadedModel};
+use seg_nn::{Checkpoint, LoadedModel, NetworkFile};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,6 +44,14 @@ impl NetworkName {
         match self {
             Self::Default => seg_nn::load_bytes(embedded::NETWORK.to_vec(), DEFAULT, device),
             Self::File(path) => seg_nn::load(path, device),
+        }
+    }
+
+    /// The same before it is built, for whoever may not need it.
+    pub(crate) fn read(&self) -> Result<NetworkFile, seg_nn::Error> {
+        match self {
+            Self::Default => NetworkFile::from_bytes(embedded::NETWORK, DEFAULT),
+            Self::File(path) => NetworkFile::read(path),
         }
     }
 

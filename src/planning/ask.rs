@@ -27,6 +27,9 @@ const OVERLAP: usize = 128;
 const BANDS: usize = 3;
 const BLOCK: usize = 512;
 
+/// All of the Earth in pixels of a centimeter is half as many.
+const MOST_PIXELS: f64 = 1e19;
+
 impl Ask {
     /// Puts a question together.
     ///
@@ -153,6 +156,10 @@ fn scene(
     };
     if scene.pixels < 1.0 || !scene.pixels.is_finite() {
         let what = format!("there is less than one pixel to segment: {}", short(scene.pixels));
+        return Err(Advice::new(what, "look at the area and at --gsd, which is in meters").into());
+    }
+    if scene.pixels.max(scene.width * scene.height) > MOST_PIXELS {
+        let what = format!("there are more than {MOST_PIXELS:e} pixels to segment, and the Earth has fewer");
         return Err(Advice::new(what, "look at the area and at --gsd, which is in meters").into());
     }
     Ok(scene)

@@ -276,7 +276,8 @@ mod tests {
                     grid.x().touching(window.x..window.right()).len()
                         * grid.y().touching(window.y..window.bottom()).len()
                 };
-                let theirs: Vec<_> = seg_run::shards(&grid, None, size, seg_run::Cuts::Anywhere, count);
+                let wanted = seg_run::WantedTiles::all(grid);
+                let theirs = seg_run::shards(&wanted, None, size, seg_run::Cuts::Anywhere, count);
                 let theirs: usize = theirs.iter().filter(|window| window.area() > 0).map(touched).sum();
                 let ours = windows(size, count as u64);
                 assert_eq!(ours.iter().map(|window| window.area()).sum::<u64>(), size.area());

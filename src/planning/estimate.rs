@@ -3,8 +3,11 @@
 use super::cut::{Cut, Storage, cut};
 use super::question::{FleetSize, Question};
 use super::reading::times_read;
-use super::simulate::{Fleet, Ledger, simulate};
+use super::simulate::{Fleet, Halted, Ledger, MOST_FAILURES, ShardWork, simulate};
+use super::text::count;
 use crate::diagnostic::Advice;
+use crate::value::{MOST_COUNTED, MOST_WORKERS};
+use seg_grid::Observer;
 
 /// What is to be expected.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +46,13 @@ pub(crate) struct Quantiles {
     pub p95: f64,
 }
 
+/// How many runs are simulated: at most so many, and none after so many events of all together.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    runs: usize,
+    events: u64,
+}
+
 /// Bytes, and bytes in a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Data {
@@ -71,50 +81,59 @@ pub(crate) struct Cost {
 }
 
 /// Shards a worker gets where the user does not say: enough to even out, few enough to start seldom.
-pub(crate) const SHARDS_A_WORKER: u64 = 8;
-/// More workers than anybody has.
-const MOST_WORKERS: usize = 100_000;
-/// Shards that all runs together may simulate, so that a plan takes seconds.
-const MOST_SIMULATED: usize = 4_000_000;
-/// Runs for the search of a number of workers.
+pub(crate) const SHARDS_A_WORKER: usize = 8;
+// What is chosen for the user keeps the limit of what the user may choose.
+const _: () = assert!(SHARDS_A_WORKER * MOST_WORKERS <= MOST_COUNTED);
+/// Events that all runs together may have, so that a plan takes seconds: shards and failures.
+const MOST_SIMULATED: u64 = 4_000_000;
+/// The same for each step of the search of a number of workers.
+const MOST_SEARCHED: u64 = 1_000_000;
+/// Runs for such a step.
 const SEARCH_RUNS: usize = 40;
+/// The search ends where one more worker in so many makes the difference.
+const CLOSE: usize = 1000;
 /// A strip that has to be begun this often on average will not be done.
 const MOST_ATTEMPTS: f64 = 100.0;
+/// What to do where workers fail all the time.
+const FAILING_HINT: &str = "give the failures of one worker in an hour: 0.01 is one in 100 hours";
 /// What GB and MB count in.
 pub(crate) const GIGA: f64 = 1e9;
 
 /// Plans.
 ///
 /// # Errors
-/// If no number of workers is done in time, or workers fail before they finish anything.
-pub(crate) fn estimate(question: &Question) -> Result<Estimate, Advice> {
+/// If no number of workers is done in time, workers fail before they finish anything, or the observer cancels.
+pub(crate) fn estimate(question: &Question, observer: &dyn Observer) -> anyhow::Result<Estimate> {
+    let budget = Budget { runs: question.trials.runs, events: MOST_SIMULATED };
+    let with = |workers, deadline| with_workers(question, workers, deadline, budget, observer);
     let (workers, deadline) = match question.size {
         FleetSize::Workers(workers, deadline) => (workers, deadline),
-        FleetSize::Deadline(deadline) => (workers_for(question, deadline)?, Some(deadline)),
+        FleetSize::Deadline(deadline) => (workers_for(question, deadline, observer)?, Some(deadline)),
     };
-    let mut found = with_workers(question, workers, deadline, question.trials.runs)?;
+    let mut found = with(workers, deadline)?;
     if let FleetSize::Deadline(seconds) = question.size {
         // The search had fewer runs.
         while found.wall.p95 > seconds && found.workers < MOST_WORKERS {
             let more = found.workers + (found.workers / 100).max(1);
-            found = with_workers(question, more, deadline, question.trials.runs)?;
+            found = with(more.min(MOST_WORKERS), deadline)?;
         }
     }
     Ok(found)
 }
 
-/// The least number of workers with which 95 of 100 runs are done in time.
-fn workers_for(question: &Question, deadline: f64) -> Result<usize, Advice> {
-    let enough = |workers| -> Result<bool, Advice> {
-        let runs = SEARCH_RUNS.min(question.trials.runs);
-        Ok(with_workers(question, workers, None, runs)?.wall.p95 <= deadline)
-    };
+/// The least number of workers, to a thousandth, with which 95 of 100 runs are done in time.
+fn workers_for(question: &Question, deadline: f64, observer: &dyn Observer) -> anyhow::Result<usize> {
+    let budget = Budget { runs: SEARCH_RUNS.min(question.trials.runs), events: MOST_SEARCHED };
+    let with = |workers| with_workers(question, workers, None, budget, observer);
     let one = cut_for(question, 1)?;
     let least =
         (one.tiles * question.tile_seconds / deadline).ceil().clamp(1.0, MOST_WORKERS as f64) as usize;
     let (mut below, mut workers) = (least - 1, least);
-    while !enough(workers)? {
-        let tried = with_workers(question, workers, None, 1)?;
+    loop {
+        let tried = with(workers)?;
+        if tried.wall.p95 <= deadline {
+            break;
+        }
         if workers >= MOST_WORKERS || workers > tried.cut.shards.len() {
             let what = format!(
                 "no number of workers is done in {}: the longest of {} shards takes {} by itself",
@@ -122,17 +141,15 @@ fn workers_for(question: &Question, deadline: f64) -> Result<usize, Advice> {
                 tried.cut.shards.len(),
                 super::text::time(tried.longest_shard),
             );
-            return Err(Advice::new(
-                what,
-                "allow more time, cut smaller with --shards, or use faster workers",
-            ));
+            let hint = "allow more time, cut smaller with --shards, or use faster workers";
+            return Err(Advice::new(what, hint).into());
         }
         below = workers;
         workers = (workers * 2).min(MOST_WORKERS);
     }
-    while below + 1 < workers {
+    while workers - below > 1 + below / CLOSE {
         let middle = usize::midpoint(below, workers);
-        if enough(middle)? {
+        if with(middle)?.wall.p95 <= deadline {
             workers = middle;
         } else {
             below = middle;
@@ -145,9 +162,10 @@ fn with_workers(
     question: &Question,
     workers: usize,
     deadline: Option<f64>,
-    runs: usize,
-) -> Result<Estimate, Advice> {
-    let shards_asked = question.shards.unwrap_or(SHARDS_A_WORKER * workers as u64);
+    budget: Budget,
+    observer: &dyn Observer,
+) -> anyhow::Result<Estimate> {
+    let shards_asked = question.shards.unwrap_or((SHARDS_A_WORKER * workers) as u64);
     let cut = cut_for(question, shards_asked)?;
     let machine = question.machine;
     let fleet = Fleet {
@@ -166,14 +184,9 @@ fn with_workers(
             machine.failures_per_hour,
             super::text::time(strip),
         );
-        return Err(Advice::new(
-            what,
-            "give the failures of one worker in an hour: 0.01 is one in 100 hours",
-        ));
+        return Err(Advice::new(what, FAILING_HINT).into());
     }
-    let runs = runs.min(MOST_SIMULATED / work.len().max(1)).max(20.min(runs));
-    let ledgers: Vec<Ledger> =
-        (0..runs as u64).map(|run| simulate(&work, fleet, question.trials.seed.wrapping_add(run))).collect();
+    let ledgers = simulated(&work, fleet, budget, question.trials.seed, observer)?;
     let walls: Vec<f64> = ledgers.iter().map(|ledger| ledger.wall).collect();
     let mean = mean(&ledgers);
     let wall = Quantiles::of(walls.clone());
@@ -192,7 +205,7 @@ fn with_workers(
         ideal: tiles * question.tile_seconds / workers as f64,
         longest_shard: fleet.startup + work.iter().map(|shard| shard.seconds).fold(0.0, f64::max),
         in_time: deadline.map(|deadline| share_until(&walls, deadline)),
-        runs,
+        runs: ledgers.len(),
         data,
         cost: Cost {
             workers: question.prices.hour.map(|price| worker_time.times(price / 3600.0)),
@@ -200,6 +213,30 @@ fn with_workers(
         },
         cut,
     })
+}
+
+/// Simulates runs; fewer where each has so many shards and failures that all would take too long.
+fn simulated(
+    work: &[ShardWork],
+    fleet: Fleet,
+    budget: Budget,
+    seed: u64,
+    observer: &dyn Observer,
+) -> anyhow::Result<Vec<Ledger>> {
+    let (mut ledgers, mut events) = (Vec::new(), 0);
+    while ledgers.len() < budget.runs && events < budget.events {
+        let seed = seed.wrapping_add(ledgers.len() as u64);
+        let ledger = simulate(work, fleet, seed, observer).map_err(|halted| match halted {
+            Halted::Cancelled => anyhow::Error::from(seg_run::Error::Cancelled),
+            Halted::Failing => {
+                let what = format!("workers would fail more than {} times", count(MOST_FAILURES as f64));
+                Advice::new(what, FAILING_HINT).into()
+            }
+        })?;
+        events += work.len() as u64 + ledger.failures;
+        ledgers.push(ledger);
+    }
+    Ok(ledgers)
 }
 
 fn cut_for(question: &Question, shards: u64) -> Result<Cut, Advice> {
@@ -275,6 +312,12 @@ mod tests {
     use super::*;
     use crate::planning::cut::{Scene, Tiles};
     use crate::planning::question::{Bytes, Machine, Prices, Trials};
+    use seg_grid::{Progress, Silent};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn estimate(question: &Question) -> anyhow::Result<Estimate> {
+        super::estimate(question, &Silent)
+    }
 
     fn question(size: FleetSize) -> Question {
         Question {
@@ -342,6 +385,42 @@ mod tests {
         asked.machine.failures_per_hour = 1000.0;
         let error = estimate(&asked).unwrap_err().to_string();
         assert!(error.contains("1000 failures an hour"), "{error}");
+    }
+
+    #[test]
+    fn the_more_there_is_to_simulate_the_fewer_runs() {
+        let work = vec![ShardWork { seconds: 100.0, strips: 10 }; 1000];
+        let fleet = Fleet { workers: 10, startup: 1.0, restart_delay: 0.0, failure_rate: 0.0, spread: 0.1 };
+        let runs = |fleet, events| {
+            simulated(&work, fleet, Budget { runs: 100, events }, 0, &Silent).map(|ledgers| ledgers.len())
+        };
+        assert_eq!(runs(fleet, MOST_SIMULATED).unwrap(), 100);
+        assert_eq!(runs(fleet, 4500).unwrap(), 5);
+        // Some 100 failures in each run count as much as shards.
+        assert_eq!(runs(Fleet { failure_rate: 0.001, ..fleet }, 4500).unwrap(), 5);
+        assert_eq!(runs(Fleet { failure_rate: 0.01, ..fleet }, 4500).unwrap(), 3);
+        let error = runs(Fleet { failure_rate: 1.0, ..fleet }, 4500).unwrap_err().to_string();
+        assert_eq!(error, "workers would fail more than 1 000 000 times");
+    }
+
+    #[test]
+    fn a_plan_ends_when_it_is_asked_to() {
+        struct Impatient(AtomicUsize);
+        impl Observer for Impatient {
+            fn progress(&self, _: Progress) {}
+            fn warning(&self, _: &str) {}
+            fn cancelled(&self) -> bool {
+                self.0.fetch_add(1, Ordering::Relaxed) >= 3
+            }
+        }
+        for size in [FleetSize::Workers(1, None), FleetSize::Deadline(1e6)] {
+            let observer = Impatient(AtomicUsize::new(0));
+            let asked = Question { shards: Some(10_000), storage: Storage::Sheets(1000), ..question(size) };
+            let error = super::estimate(&asked, &observer).unwrap_err();
+            assert!(matches!(error.downcast_ref(), Some(seg_run::Error::Cancelled)), "{error}");
+            // Within the first run: each looks every 1024 of its 10 000 shards.
+            assert_eq!(observer.0.into_inner(), 4);
+        }
     }
 
     #[test]

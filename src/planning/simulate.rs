@@ -2,6 +2,7 @@
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64;
+use seg_grid::Observer;
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -47,6 +48,15 @@ pub(crate) struct Ledger {
     pub failures: u64,
 }
 
+/// Why a run was not simulated to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Halted {
+    /// The observer asked for it.
+    Cancelled,
+    /// It would hardly have come to an end: [`MOST_FAILURES`].
+    Failing,
+}
+
 /// What happens to a worker next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Event {
@@ -80,6 +90,11 @@ impl PartialOrd for Scheduled {
     }
 }
 
+/// Failures that a run may have; more are a slip of the finger, and would take minutes to simulate.
+pub(crate) const MOST_FAILURES: u64 = 1_000_000;
+/// Events after which a run looks whether it should stop.
+const LOOK: u64 = 1024;
+
 /// A shard that waits for a worker.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
@@ -103,7 +118,15 @@ struct Run<'a> {
 /// Runs all shards once: each free worker takes the next, a shard that failed before all others.
 ///
 /// Failures are exponential. A failed shard goes on from its last finished strip, on whichever worker is free first.
-pub(crate) fn simulate(shards: &[ShardWork], fleet: Fleet, seed: u64) -> Ledger {
+///
+/// # Errors
+/// If the observer cancels, or workers fail so often that it would not come to an end.
+pub(crate) fn simulate(
+    shards: &[ShardWork],
+    fleet: Fleet,
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<Ledger, Halted> {
     let mut random = Pcg64::seed_from_u64(seed);
     let seconds = shards.iter().map(|shard| shard.seconds * log_normal(&mut random, fleet.spread)).collect();
     let queue = (0..shards.len()).map(|shard| Waiting { shard, strips_done: 0 }).collect();
@@ -120,17 +143,25 @@ pub(crate) fn simulate(shards: &[ShardWork], fleet: Fleet, seed: u64) -> Ledger 
         idle,
         ledger: Ledger::default(),
     };
-    run.finish();
+    run.finish(observer)?;
     run.ledger.idle += (fleet.workers - busy) as f64 * run.ledger.wall;
-    run.ledger
+    Ok(run.ledger)
 }
 
 impl Run<'_> {
-    fn finish(&mut self) {
+    fn finish(&mut self, observer: &dyn Observer) -> Result<(), Halted> {
         let mut open = self.shards.len();
         let mut away = Vec::new();
         self.hand_out(0.0);
+        let mut events = 0_u64;
         while open > 0 {
+            if events.is_multiple_of(LOOK) && observer.cancelled() {
+                return Err(Halted::Cancelled);
+            }
+            if self.ledger.failures > MOST_FAILURES {
+                return Err(Halted::Failing);
+            }
+            events += 1;
             let Some(Scheduled { at, worker, event }) = self.events.pop() else { break };
             match event {
                 Event::Done => {
@@ -152,6 +183,7 @@ impl Run<'_> {
         let wall = self.ledger.wall;
         self.ledger.away = away.iter().fold(0.0, |sum, (from, to)| sum + to.min(wall) - from.min(wall));
         self.ledger.idle += self.idle.iter().map(|since| wall - since.at.min(wall)).sum::<f64>();
+        Ok(())
     }
 
     /// Gives waiting shards to idle workers.
@@ -217,12 +249,17 @@ fn log_normal(random: &mut Pcg64, spread: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use seg_grid::Silent;
 
     const PLAIN: Fleet =
         Fleet { workers: 1, startup: 0.0, restart_delay: 0.0, failure_rate: 0.0, spread: 0.0 };
 
     fn shards(count: usize, seconds: f64, strips: u32) -> Vec<ShardWork> {
         vec![ShardWork { seconds, strips }; count]
+    }
+
+    fn simulate(shards: &[ShardWork], fleet: Fleet, seed: u64) -> Ledger {
+        super::simulate(shards, fleet, seed, &Silent).unwrap()
     }
 
     /// The mean of many runs, and the standard error of that mean.

@@ -1,9 +1,10 @@
-use super::{AreaRequest, Job, OverlapChoice, report, tiling};
+use super::tiling::{self, Tiling};
+use super::{AreaRequest, Job, OverlapChoice, report};
 use crate::value::{BlendChoice, DeviceArg, FlipChoice};
 use clap::ValueEnum;
 use seg_grid::Blend;
 use seg_nn::{InferencePrecision, ModelCard};
-use seg_run::{Overlap, Plan};
+use seg_run::Overlap;
 use std::collections::BTreeMap;
 
 /// The flags of `infer` that decide the classes, with their values as the command line takes them.
@@ -13,13 +14,13 @@ use std::collections::BTreeMap;
 pub(crate) fn deciding(
     job: &Job,
     card: &ModelCard,
-    plan: &Plan,
+    tiling: &Tiling,
     precision: InferencePrecision,
 ) -> BTreeMap<String, String> {
     let scales: Vec<_> = job.passes.scales.iter().map(ToString::to_string).collect();
     let mut flags = BTreeMap::from([
         ("tile", tiling::side(job, card).to_string()),
-        ("overlap", overlap(job.overlap, plan)),
+        ("overlap", overlap(job.overlap, tiling)),
         ("scaling", job.scaling.to_string()),
         ("device", DeviceArg::from(job.device).to_string()),
         ("gsd", job.pixel_size.to_string()),
@@ -28,7 +29,7 @@ pub(crate) fn deciding(
     ]);
     flags.extend(word(|choice: &BlendChoice| choice.blend() == job.blend).map(|name| ("blend", name)));
     flags.extend(word(|choice: &FlipChoice| choice.turns() == job.passes.turns).map(|name| ("tta", name)));
-    if let Blend::HannBeyond { margin } = plan.blend {
+    if let Blend::HannBeyond { margin } = tiling.blend {
         flags.insert("margin", margin.to_string());
     }
     flags.extend(job.t_srs.as_ref().map(|crs| ("t-srs", crs.wkt().to_owned())));
@@ -58,10 +59,10 @@ fn word<T: ValueEnum>(fits: impl Fn(&T) -> bool) -> Option<String> {
     choice.to_possible_value().map(|value| value.get_name().to_owned())
 }
 
-fn overlap(overlap: OverlapChoice, plan: &Plan) -> String {
+fn overlap(overlap: OverlapChoice, tiling: &Tiling) -> String {
     match overlap {
         OverlapChoice::Told(Overlap::Pixels(pixels)) => pixels.to_string(),
         OverlapChoice::Told(Overlap::Percent(percent)) => format!("{percent}%"),
-        OverlapChoice::Usual | OverlapChoice::Auto => tiling::overlap(&plan.grid).to_string(),
+        OverlapChoice::Usual | OverlapChoice::Auto => tiling::overlap(&tiling.grid).to_string(),
     }
 }

@@ -1,5 +1,7 @@
 //! Parts of a result that were computed apart, each in a folder of its own, and what is known of each.
 
+use super::Job;
+use super::identified::Identified;
 use super::input::Input;
 use super::manifest::Manifest;
 use super::record::Run;
@@ -9,7 +11,7 @@ use anyhow::Context as _;
 use seg_gdal::GridReference;
 use seg_grid::{Size, TileGrid, Window};
 use seg_label::Legend;
-use seg_run::{Cuts, Outcome, Output, Piece, Plan, RunKey, WorkFolder};
+use seg_run::{Cuts, Fresh, Outcome, Output, Piece, Plan, RunKey, WantedTiles, WorkFolder};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Range;
@@ -56,6 +58,10 @@ pub(super) const FILE: &str = "part.json";
 
 /// What the name of the folder of all parts ends with.
 const PARTS: &str = ".rs-seg-parts";
+/// What a part's key says of the way that results are cut: parts of another way do not fit, though all else is equal.
+pub(super) const CUT: (&str, &str) = ("cut", "wanted tiles, evenly");
+/// What a part is where nothing is left for it.
+const NOTHING: Window = Window { x: 0, y: 0, width: 0, height: 0 };
 
 /// The folder that holds the folders of all parts of an output, `OUT.rs-seg-parts` beside it.
 fn parts_folder(output: &Path) -> PathBuf {
@@ -70,33 +76,58 @@ pub(crate) fn folder(output: &Path, shard: Shard) -> PathBuf {
 }
 
 /// The window of a shard, if anything is left for it, and what is to be told of it.
-pub(super) fn window(shard: Shard, grid: &TileGrid, input: &Input) -> (Option<Window>, String) {
+pub(super) fn window(
+    shard: Shard,
+    grid: &TileGrid,
+    input: &mut Input,
+) -> Result<(Option<Window>, String), seg_run::Error> {
+    let wanted = WantedTiles::of(*grid, &mut *input.source)?;
     let (regrid, result) = (input.regrid.as_ref(), input.reference.size);
-    let windows = seg_run::shards(grid, regrid, result, Cuts::through(input.original.profile()), shard.count);
-    let all: u64 = windows.iter().map(|&window| seg_run::tiles_of(grid, regrid, window)).sum();
-    let again = 100.0 * (all as f64 / grid.len() as f64 - 1.0);
+    let cuts = Cuts::through(input.original.profile());
+    let windows = seg_run::shards(&wanted, regrid, result, cuts, shard.count);
+    let all: u64 = windows.iter().map(|&window| wanted.count(regrid, window)).sum();
+    let again = 100.0 * (all as f64 / wanted.total().max(1) as f64 - 1.0).max(0.0);
     let window = windows.get(shard.index).copied().filter(|window| window.area() > 0);
     let note = window.map_or_else(
-        || format!("shard {shard}: nothing is left for it, since the raster has too few blocks"),
+        || format!("shard {shard}: nothing is left for it, since what is wanted has too few blocks"),
         |part| format!("shard {shard}: {part}; all shards together compute {again:.1} % of the tiles again"),
     );
-    (window, note)
+    Ok((window, note))
 }
 
-/// Whether a folder holds all of a part already; a record of strips that are gone is removed.
-pub(super) fn is_finished(
+/// How many tiles the part that a job asks for is made of, if it is whole already.
+pub(super) fn found(job: &Job, identified: &Identified) -> anyhow::Result<Option<u64>> {
+    let folder = job.work_folder();
+    // Without a record there is nothing to find, and no folder is to be made for that.
+    if job.fresh == Fresh::Discard || Record::read(&folder)?.is_none() {
+        return Ok(None);
+    }
+    let Identified { key, window, tiling, input, .. } = identified;
+    let work = WorkFolder::open(folder, key, job.fresh)?;
+    let Some(record) = finished(&work, key, *window)? else { return Ok(None) };
+    let strips = record.columns.iter().map(|columns| Window {
+        x: columns.start,
+        width: columns.len(),
+        ..window.unwrap_or(NOTHING)
+    });
+    Ok(Some(strips.map(|strip| seg_run::tiles_of(&tiling.grid, input.regrid.as_ref(), strip)).sum()))
+}
+
+/// What is known of the part that a folder holds all of; a record of strips that are gone is removed.
+pub(super) fn finished(
     work: &WorkFolder,
     key: &RunKey,
-    plan: &Plan,
     window: Option<Window>,
-) -> anyhow::Result<bool> {
-    let Some(record) = Record::read(work.path())? else { return Ok(false) };
-    if record.key == *key && record.window == window && (window.is_none() || work.is_whole(plan)) {
-        return Ok(true);
+) -> anyhow::Result<Option<Record>> {
+    let Some(record) = Record::read(work.path())? else { return Ok(None) };
+    let rows = window.unwrap_or(NOTHING).rows();
+    if record.key == *key && record.window == window && work.is_whole(&record.outputs, &record.columns, &rows)
+    {
+        return Ok(Some(record));
     }
     let path = work.path().join(FILE);
     fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-    Ok(false)
+    Ok(None)
 }
 
 /// Removes the folder that holds parts once the last of them is gone.
@@ -111,12 +142,12 @@ pub(super) fn remove_if_empty(part: &Path) {
 impl Record {
     pub(super) fn new(
         run: &Run<'_>,
+        plan: &Plan,
         window: Option<Window>,
         manifest: Manifest,
         input: &Input,
         outcome: &Outcome,
     ) -> anyhow::Result<Self> {
-        let plan = run.plan;
         Ok(Self {
             kind: KIND.to_owned(),
             schema: SCHEMA,
@@ -169,7 +200,7 @@ impl Record {
 
     /// Where its strips are.
     pub(super) fn piece(&self, folder: &Path) -> Piece {
-        let window = self.window.unwrap_or(Window { x: 0, y: 0, width: 0, height: 0 });
+        let window = self.window.unwrap_or(NOTHING);
         Piece { folder: folder.to_path_buf(), window, columns: self.columns.clone() }
     }
 }

@@ -1,25 +1,26 @@
 use super::input::Input;
 use super::manifest::{self, ClassPixels, Grid, Manifest, Model, OutputFile, Software};
 use super::outputs::Counted;
-use super::{Job, flags, report};
+use super::tiling::Tiling;
+use super::{Job, flags, part, report};
 use crate::value::DeviceArg;
 use seg_grid::{TileGrid, Window};
 use seg_label::Legend;
 use seg_nn::{InferencePrecision, ModelCard};
-use seg_run::{Plan, RunKey};
+use seg_run::RunKey;
 
-/// A run whose outputs are made.
+/// A run, before its outputs are made.
 pub(crate) struct Run<'a> {
     pub job: &'a Job,
     pub card: &'a ModelCard,
-    pub plan: &'a Plan,
+    pub tiling: &'a Tiling,
     pub key: &'a RunKey,
     pub legend: &'a Legend,
     pub precision: InferencePrecision,
 }
 
 /// Parts of a run's key that have a better place, or do not decide the classes.
-const ELSEWHERE: [&str; 3] = ["input", "model", "outputs"];
+const ELSEWHERE: [&str; 4] = ["input", "model", "outputs", part::CUT.0];
 
 /// Writes down all that makes the outputs, before they are made.
 pub(crate) fn of_run(run: &Run<'_>, input: &mut Input) -> anyhow::Result<Manifest> {
@@ -42,9 +43,9 @@ pub(crate) fn of_run(run: &Run<'_>, input: &mut Input) -> anyhow::Result<Manifes
             title: run.card.name.clone(),
             fingerprint: run.key.0.get("model").cloned().unwrap_or_default(),
         },
-        flags: flags::deciding(run.job, run.card, run.plan, run.precision),
+        flags: flags::deciding(run.job, run.card, run.tiling, run.precision),
         parameters,
-        grid: grid(&run.plan.grid),
+        grid: grid(&run.tiling.grid),
         classes: classes.collect(),
         nodata_pixels: 0,
         outputs: Vec::new(),

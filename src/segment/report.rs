@@ -81,7 +81,7 @@ pub(crate) fn plan_json(prepared: &Prepared, in_area: u64, device: tch::Device) 
         "disk_bytes_at_most": plan.disk,
         "seconds": prepared.seconds(in_area),
         "overlap": super::tiling::overlap(&plan.grid),
-        "reach_pixels": match prepared.reach {
+        "reach_pixels": match prepared.tiling.reach {
             Some(Reach::Pixels(pixels)) => json!(pixels),
             _ => Value::Null,
         },

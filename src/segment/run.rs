@@ -8,7 +8,7 @@ use seg_run::{Network, Outcome, Plan, Strips, WorkFolder};
 
 /// Makes the outputs of a raster.
 pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Done> {
-    let Prepared { mut input, legend, plan, card, network, key, precision, .. } = prepared;
+    let Prepared { mut input, legend, plan, tiling, card, network, key, precision, .. } = prepared;
     let files = OutputFiles::new(&job.outputs);
     let work = WorkFolder::open(job.work_folder(), &key, job.fresh)?;
     let made = || -> anyhow::Result<Done> {
@@ -36,7 +36,7 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
         match &job.outputs.manifest {
             Some(path) => {
                 let run =
-                    record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend, precision };
+                    record::Run { job, card: &card, tiling: &tiling, key: &key, legend: &legend, precision };
                 let mut manifest = record::of_run(&run, &mut input)?;
                 record::complete(&mut manifest, &counted, files.list()?);
                 files.stage(&manifest.to_json()?, path)?;
@@ -72,9 +72,10 @@ pub(crate) fn segment(job: &Job, prepared: Prepared, observer: &dyn Observer) ->
 
 /// Makes the strips of one part, and writes down what they are of; a part that is there stays as it is.
 pub(crate) fn segment_part(job: &Job, prepared: Prepared, observer: &dyn Observer) -> anyhow::Result<Part> {
-    let Prepared { mut input, legend, plan, card, network, key, precision, window, .. } = prepared;
+    let Prepared { mut input, legend, plan, tiling, card, network, key, precision, window, .. } = prepared;
     let work = WorkFolder::open(job.work_folder(), &key, job.fresh)?;
-    if part::is_finished(&work, &key, &plan, window)? {
+    // Another one may have been at it, since it was looked for.
+    if part::finished(&work, &key, window)?.is_some() {
         return Ok(Part::Found);
     }
     let made = || -> anyhow::Result<Part> {
@@ -83,9 +84,9 @@ pub(crate) fn segment_part(job: &Job, prepared: Prepared, observer: &dyn Observe
             Some(_) => predict(&network, &input, &plan, &legend, &work, observer)?,
             None => Outcome::default(),
         };
-        let run = record::Run { job, card: &card, plan: &plan, key: &key, legend: &legend, precision };
+        let run = record::Run { job, card: &card, tiling: &tiling, key: &key, legend: &legend, precision };
         let manifest = record::of_run(&run, &mut input)?;
-        let part = part::Record::new(&run, window, manifest, &input, &outcome)?;
+        let part = part::Record::new(&run, &plan, window, manifest, &input, &outcome)?;
         part.write(work.path())?;
         Ok(Part::Made(outcome))
     }();

@@ -42,27 +42,40 @@ pub(super) fn cache(raster: &SourceProfile, side: usize) -> u64 {
     (rows * columns) as u64 * bands.max(raster.block_bytes)
 }
 
-/// Lays tiles, after a look at how far the network looks where the user leaves that open.
-pub(super) fn lay(
+/// Refuses flags that make no sense together.
+pub(super) fn check(job: &Job) -> Result<(), Advice> {
+    if job.margin.is_some() && job.blend != Blend::Hann {
+        let what = "--margin: only the blend hann has a ramp that can begin later";
+        return Err(Advice::new(what, "leave out --margin or --blend"));
+    }
+    Ok(())
+}
+
+/// How far the network looks.
+pub(super) fn reach(
     job: &Job,
     card: &ModelCard,
     network: &Network,
     source: &mut dyn RasterSource,
     observer: &dyn Observer,
-) -> anyhow::Result<Tiling> {
-    let (side, multiple) = (side(job, card), card.input_multiple.max(1));
-    if job.margin.is_some() && job.blend != Blend::Hann {
-        let what = "--margin: only the blend hann has a ramp that can begin later";
-        return Err(Advice::new(what, "leave out --margin or --blend").into());
-    }
-    let (overlap, reach) = match job.overlap {
-        OverlapChoice::Usual => (Overlap::Pixels(USUAL.min(side / 4)), None),
-        OverlapChoice::Told(overlap) => (overlap, None),
-        OverlapChoice::Auto => {
-            let tile = Plan::lay_tiles(source.profile(), side, Overlap::Pixels(0), multiple)?.tile_size();
-            let reach = Reach::measure(network, tile, multiple, source, observer)?;
-            (Overlap::Pixels(reach.overlap(multiple)), Some(reach))
-        }
+) -> Result<Reach, seg_run::Error> {
+    let (side, multiple) = (side(job, card), multiple(card));
+    let tile = Plan::lay_tiles(source.profile(), side, Overlap::Pixels(0), multiple)?.tile_size();
+    Reach::measure(network, tile, multiple, source, observer)
+}
+
+/// Lays tiles; they overlap as far as the network looks, where that was measured.
+pub(super) fn lay(
+    job: &Job,
+    card: &ModelCard,
+    reach: Option<Reach>,
+    raster: &SourceProfile,
+) -> Result<Tiling, seg_run::Error> {
+    let (side, multiple) = (side(job, card), multiple(card));
+    let overlap = match (job.overlap, reach) {
+        (OverlapChoice::Told(overlap), _) => overlap,
+        (_, Some(reach)) => Overlap::Pixels(reach.overlap(multiple)),
+        (_, None) => Overlap::Pixels(USUAL.min(side / 4)),
     };
     let margin = match (job.margin, reach) {
         (Some(margin), _) => Some(margin),
@@ -74,7 +87,11 @@ pub(super) fn lay(
         (Blend::Hann, Some(margin)) => Blend::HannBeyond { margin },
         (blend, _) => blend,
     };
-    Ok(Tiling { grid: Plan::lay_tiles(source.profile(), side, overlap, multiple)?, blend, reach })
+    Ok(Tiling { grid: Plan::lay_tiles(raster, side, overlap, multiple)?, blend, reach })
+}
+
+fn multiple(card: &ModelCard) -> usize {
+    card.input_multiple.max(1)
 }
 
 /// Pixels by which tiles overlap, at least.

@@ -35,7 +35,9 @@ pub(crate) use gsd::gsd;
 pub(crate) use key_value::{KeyValue, key_value};
 pub(crate) use length::tile_side;
 pub(crate) use memory::{ByteSize, byte_size};
-pub(crate) use number::{amount, count, ground_sample_distance, positive, share};
+pub(crate) use number::{
+    MOST_COUNTED, MOST_WORKERS, amount, count, ground_sample_distance, positive, share, workers,
+};
 pub(crate) use protocol::{FlipChoice, ProtocolChoice, ScaleList, SplitChoice, scales};
 pub(crate) use sample::{Sample, sample};
 pub(crate) use scaling::scaling;

@@ -1,12 +1,23 @@
 //! Numbers with limits: `--failure-rate 0.01`, `--spread 10%`, `--gsd 0.2`, `--workers 50`.
 
 /// More of anything is a slip of the finger.
-const MOST: usize = 1_000_000;
+pub(crate) const MOST_COUNTED: usize = 1_000_000;
+/// More workers than anybody has.
+pub(crate) const MOST_WORKERS: usize = 100_000;
 
 /// Reads a number of things.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
-    number.ok_or_else(|| format!("a whole number from 1 to {MOST}"))
+    up_to(MOST_COUNTED, text)
+}
+
+/// Reads a number of machines.
+pub(crate) fn workers(text: &str) -> Result<usize, String> {
+    up_to(MOST_WORKERS, text)
+}
+
+fn up_to(most: usize, text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("a whole number from 1 to {most}"))
 }
 
 /// Reads a number from 0.
@@ -51,6 +62,8 @@ mod tests {
         assert!(
             count("0").is_err() && count("-1").is_err() && count("1000001").is_err() && count("2.5").is_err()
         );
+        assert_eq!((workers("100000"), workers("0").is_err()), (Ok(100_000), true));
+        assert_eq!(workers("100001").unwrap_err(), "a whole number from 1 to 100000");
         assert_eq!((amount("0"), positive("2.5")), (Ok(0.0), Ok(2.5)));
         assert!(amount("-1").is_err() && amount("nan").is_err() && amount("inf").is_err());
         assert!(positive("0").unwrap_err().contains("above 0"));

@@ -127,6 +127,11 @@ fn what_cannot_be_planned_is_told_with_the_way_out() {
     assert_eq!(refused(&[&GERMANY[..3], &["0", "--tile-seconds", "1s"]].concat(), "above 0").code, Some(2));
     assert_eq!(refused(&["--tile-seconds", "1s"], "--area").code, Some(2));
     assert_eq!(refused(&[needed, &["--gsd", "1"]].concat(), "--tile-seconds").code, Some(2));
+    // More workers than anybody has, and more shards than there can be; the default keeps that limit.
+    let workers = [&GERMANY[..], &["--workers", "100001"]].concat();
+    assert_eq!(refused(&workers, "'--workers <N>': a whole number from 1 to 100000").code, Some(2));
+    let shards = [&GERMANY[..], &["--shards", "1000001"]].concat();
+    assert_eq!(refused(&shards, "'--shards <N>': a whole number from 1 to 1000000").code, Some(2));
     let overlap = [&GERMANY[..], &["--tile", "256", "--overlap", "256"]].concat();
     assert_eq!(refused(&overlap, "hint: --overlap is less than --tile").code, Some(1));
     let no_pixel = [needed, &["--tile-seconds", "1s"]].concat();
@@ -137,6 +142,8 @@ fn what_cannot_be_planned_is_told_with_the_way_out() {
     assert_eq!(refused(&broken, "hint: give the failures of one worker in an hour").code, Some(1));
     let nothing = ["--area", "0.001m2", "--gsd", "1", "--tile-seconds", "1s"];
     assert_eq!(refused(&nothing, "less than one pixel").code, Some(1));
+    let all = ["--area", "1000000000000000km2", "--gsd", "1", "--tile-seconds", "1s"];
+    assert_eq!(refused(&all, "more than 1e19 pixels").code, Some(1));
     let wrong = ["--area", "1km2", "--gsd", "1", "--from", "Cargo.toml"];
     assert_eq!(refused(&wrong, "hint: make one: rs-seg infer").code, Some(1));
     assert_eq!(

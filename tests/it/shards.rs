@@ -2,7 +2,7 @@
 
 use crate::program::{Run, command, rs_seg_in};
 use crate::scene::{Scene, write_probe};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -154,6 +154,96 @@ fn an_area_and_other_pixels_are_cut_into_shards_too() {
         };
         assert_eq!(manifest("whole.tif.json"), manifest("classes.tif.json"), "{more:?}");
         fs::remove_file(folder.join("whole.tif.json")).unwrap();
+    }
+}
+
+#[test]
+fn the_tiles_of_an_area_are_dealt_out_and_parts_of_another_area_do_not_fit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 1100, 3600);
+    write_probe(folder);
+    // Two pieces in the lower third, on the raster's own turned grid, in pixels: left, top, right, bottom.
+    let ring = |[left, top, right, bottom]: [f64; 4]| {
+        let world = |c: f64, r: f64| [500_000.0 + 0.08 * c + 0.04 * r, 5_400_000.0 + 0.04 * c - 0.08 * r];
+        [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)].map(|(c, r)| world(c, r))
+    };
+    let pieces = [ring([20.0, 2500.0, 1050.0, 2900.0]), ring([500.0, 3300.0, 1080.0, 3590.0])];
+    let write_area = |pieces: &[[[f64; 2]; 5]]| {
+        let rings: Vec<_> = pieces.iter().map(|ring| [ring]).collect();
+        let geometry = json!({"type": "MultiPolygon", "coordinates": rings});
+        let feature = json!({"type": "Feature", "properties": {}, "geometry": geometry});
+        let crs = json!({"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::25832"}});
+        let collection = json!({"type": "FeatureCollection", "crs": crs, "features": [feature]});
+        fs::write(folder.join("area.geojson"), collection.to_string()).unwrap();
+    };
+    write_area(&pieces);
+    let flags = ["--model", "probe.pt", "--tile", "64", "--overlap", "16", "--aoi", "area.geojson", "--json"];
+    let infer = |more: &[&str]| rs_seg_in(folder, &[&["infer", "scene.vrt"][..], &flags, more].concat());
+    let whole = infer(&["--out", "whole.tif"]);
+    let all = whole.json()["tiles_computed"].as_u64().expect("a number");
+    let mut computed = Vec::new();
+    for number in ["0/3", "1/3", "2/3"] {
+        let made = infer(&["--out", "classes.tif", "--shard", number]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        computed.push(made.json()["tiles_computed"].as_u64().expect("a number"));
+    }
+    let (sum, most) = (computed.iter().sum::<u64>(), *computed.iter().max().expect("three"));
+    assert!(sum < all * 5 / 4 && most * 3 < sum * 3 / 2, "{computed:?} of {all}");
+    let merged = merge(folder, &["classes.tif.rs-seg-parts"]);
+    assert_eq!(merged.code, Some(0), "{merged:?}");
+    for ending in ["tif", "qml"] {
+        let read = |name: &str| fs::read(folder.join(format!("{name}.{ending}"))).unwrap();
+        assert!(read("whole") == read("classes"), "{ending}");
+    }
+
+    // One of another area in the place of the last.
+    write_area(&pieces[..1]);
+    let last = infer(&["--out", "classes.tif", "--shard", "2/3"]);
+    assert!(last.code == Some(1) && last.stderr.contains("area differ"), "{last:?}");
+    assert_eq!(infer(&["--out", "classes.tif", "--shard", "2/3", "--discard"]).code, Some(0));
+    let mixed = merge(folder, &["classes.tif.rs-seg-parts", "--overwrite"]);
+    assert!(mixed.code == Some(1) && mixed.stderr.contains("not of one run: area differ"), "{mixed:?}");
+    // More parts than there is work: the last is there, and has nothing.
+    let idle = infer(&["--out", "other.tif", "--shard", "29/30"]);
+    assert_eq!(
+        (idle.code, &idle.json()["window"], &idle.json()["tiles"]),
+        (Some(0), &Value::Null, &json!(0))
+    );
+    let again = infer(&["--out", "other.tif", "--shard", "29/30"]).json();
+    assert_eq!(again["state"], "found");
+}
+
+#[test]
+fn what_is_finished_is_found_before_a_network_is_tried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Scene::write(folder, 300, 1100);
+    write_probe(folder);
+    fs::create_dir(folder.join("out")).unwrap();
+    // No network can be run with that, and none is.
+    let little = ["--max-memory", "64MiB"];
+    let fixed = ["infer", "scene.vrt", "--model", "probe.pt", "--json"];
+    for (what, more) in
+        [("part", &["--out", "classes.tif", "--shard", "1/2"][..]), ("outputs", &["--each", "--out", "out"])]
+    {
+        let run = |last: &[&str]| rs_seg_in(folder, &[&fixed[..], more, last].concat());
+        let refused = run(&little);
+        assert!(refused.code == Some(1) && refused.stderr.contains("--max-memory"), "{what}: {refused:?}");
+        let made = run(&[]);
+        assert_eq!(made.code, Some(0), "{what}: {made:?}");
+        let found = run(&little);
+        assert_eq!(found.code, Some(0), "{what}: {found:?}");
+        let told = |run: &Run, key: &str| {
+            let told = run.json();
+            told.pointer(&format!("/rasters/0/{key}")).unwrap_or(&told[key]).clone()
+        };
+        assert_eq!((told(&made, "state"), told(&found, "state")), (json!("made"), json!("found")), "{what}");
+        for same in ["window", "tiles", "device", "outputs"] {
+            assert_eq!(told(&made, same), told(&found, same), "{what}: {same}");
+        }
+        let anew = run(&[if what == "part" { "--discard" } else { "--overwrite" }]);
+        assert_eq!(told(&anew, "state"), json!("made"), "{what}: {anew:?}");
     }
 }
 

@@ -41,6 +41,27 @@ fn a_signal_ends_a_job_with_130_and_no_output() {
 }
 
 #[test]
+fn a_signal_ends_a_plan_with_130() {
+    let work = ["--area", "357022km2", "--gsd", "0.2", "--sheet", "500", "--tile-seconds", "0.01s"];
+    // All that may be asked for, which takes seconds.
+    let most = ["--shards", "1000000", "--workers", "100000", "--runs", "1000000", "--progress", "json"];
+    let mut job = command(&[&["plan"][..], &work, &most].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines =
+        BufReader::new(job.stderr.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
+    assert!(lines.any(|line| line.contains("\"start\"")), "it ended before it began");
+    let killed = Command::new("kill").args(["-TERM", &job.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let last = lines.last().expect("an event");
+    let output = job.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), output.stdout), (Some(130), Vec::new()), "{last}");
+    assert!(last.contains("\"interrupted\""), "{last}");
+}
+
+#[test]
 fn a_job_that_nobody_listens_to_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut job, lines) = start(folder.path());

@@ -1,4 +1,4 @@
-use crate::polygons::{Polygons, Source, bounds_of, open_vectors};
+use crate::polygons::{Polygons, Shape, Source, bounds_of, open_vectors};
 use crate::{Bounds, Crs, Error, GdalMessage, GridReference, Note};
 use gdal::spatial_ref::CoordTransform;
 use ndarray::Array2;
@@ -181,6 +181,17 @@ impl RasterSource for SelectedRaster {
         }
     }
 
+    fn wanted_squares(&mut self, side: usize) -> Result<Option<Array2<bool>>, IoError> {
+        let Size { width, height } = self.profile.size;
+        let squares = Size { width: width.div_ceil(side), height: height.div_ceil(side) };
+        let AreaOfInterest { polygons, transform } = &self.area;
+        let shape = match self.reach {
+            Reach::Inside => Shape::Polygons,
+            Reach::Touching => Shape::Bounds,
+        };
+        Ok(Some(polygons.touched(Window::whole(squares), transform.of_squares(side), shape)?))
+    }
+
     fn read_validity(&mut self, window: Window) -> Result<Option<Array2<bool>>, IoError> {
         self.raster.read_validity(window)
     }
@@ -224,6 +235,8 @@ fn transform_of(name: &str, image_name: &str, image: &GridReference) -> Result<G
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array3;
+    use seg_grid::MemoryRaster;
 
     fn image(transform: [f64; 6], crs: Option<&str>) -> GridReference {
         GridReference {
@@ -272,6 +285,31 @@ mod tests {
                 p.x > bounds.x_min && p.x < bounds.x_max && p.y > bounds.y_min && p.y < bounds.y_max;
             assert_eq!(inside, expected, "column {column}, row {row}");
         }
+    }
+
+    #[test]
+    fn squares_of_a_coarse_look_hold_every_pixel_that_is_wanted() {
+        let rotated = image([500_000.0, 0.08, 0.04, 5_400_000.0, 0.04, -0.08], Some("EPSG:25832"));
+        let bounds = Bounds { x_min: 500_010.0, y_min: 5_399_990.0, x_max: 500_015.0, y_max: 5_399_996.0 };
+        let area = AreaOfInterest::of_box(bounds, None, "a.tif", &rotated).unwrap();
+        let inside = area.contains(Window::whole(rotated.size)).unwrap(); // (H, W)
+        let pixels = MemoryRaster::new(Array3::zeros((1, 300, 400)));
+        for side in [1, 7, 50, 1000] {
+            let mut needed = Array2::from_elem((300_usize.div_ceil(side), 400_usize.div_ceil(side)), false); // (H, W)
+            for ((y, x), _) in inside.indexed_iter().filter(|(_, inside)| **inside) {
+                needed[[y / side, x / side]] = true;
+            }
+            let all = needed.iter().filter(|needed| **needed).count();
+            for reach in [Reach::Inside, Reach::Touching] {
+                let mut source = SelectedRaster::new(Box::new(pixels.clone()), area.clone(), reach);
+                let found = source.wanted_squares(side).unwrap().unwrap();
+                assert!(needed.iter().zip(&found).all(|(needed, found)| !needed || *found), "{side}");
+                let more = found.iter().filter(|found| **found).count() - all;
+                assert!(more <= 8 * inside.dim().0 / side, "{side}, {reach:?}: {more} besides {all}");
+            }
+        }
+        let mut whole: Box<dyn RasterSource> = Box::new(pixels);
+        assert_eq!(whole.wanted_squares(7).unwrap(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use crate::messages::watched;
 use crate::{Bounds, Crs, Error, GdalMessage, Note};
-use gdal::raster::rasterize;
+use gdal::raster::{RasterizeOptions, rasterize};
 use gdal::spatial_ref::{CoordTransform, SpatialRef};
 use gdal::vector::{Geometry, Layer, LayerAccess, OGRwkbGeometryType, geometry_type_flatten};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags};
@@ -22,6 +22,24 @@ struct Polygon {
     wkb: Vec<u8>,
     bounds: Bounds,
     value: u8,
+}
+
+/// Which pixels of a raster a polygon burns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Burn {
+    /// Those with their center inside.
+    Centers,
+    /// All that it touches.
+    Touched,
+}
+
+/// What stands for polygons in a coarse look at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// They themselves.
+    Polygons,
+    /// The rectangles around them.
+    Bounds,
 }
 
 /// A feature before it has a value: its place in the file, its attribute, its geometry.
@@ -181,9 +199,34 @@ impl Polygons {
         if geometries.is_empty() {
             return Ok(Array2::from_elem((window.height, window.width), background));
         }
-        watched(|| burned(window, transform.for_window(window), background, &geometries, &values))
+        let place = transform.for_window(window);
+        watched(|| burned(window, place, background, Burn::Centers, &geometries, &values))
             .and_then(|result| result)
             .map_err(failed)
+    }
+
+    /// Which pixels of a window any of the polygons touches, or the rectangle around it, (H, W).
+    pub(crate) fn touched(
+        &self,
+        window: Window,
+        transform: GeoTransform,
+        shape: Shape,
+    ) -> Result<Array2<bool>, Error> {
+        let geometry = |polygon: &Polygon| match shape {
+            Shape::Polygons => Geometry::from_wkb(&polygon.wkb),
+            Shape::Bounds => {
+                let Bounds { x_min, y_min, x_max, y_max } = polygon.bounds;
+                Geometry::bbox(x_min, y_min, x_max, y_max)
+            }
+        };
+        let burned = || -> Result<Array2<u8>, GdalMessage> {
+            let geometries = self.features.iter().map(geometry).collect::<Result<Vec<_>, _>>()?;
+            let values = vec![1.0; geometries.len()];
+            burned(window, transform.for_window(window), 0, Burn::Touched, &geometries, &values)
+        };
+        let touched = watched(burned).and_then(|result| result);
+        let touched = touched.map_err(|source| Error::Burn { name: self.name.clone(), window, source })?;
+        Ok(touched.mapv(|value| value != 0))
     }
 
     /// Whether the rectangle around any of the polygons touches `bounds`.
@@ -206,6 +249,7 @@ fn burned(
     window: Window,
     transform: GeoTransform,
     background: u8,
+    burn: Burn,
     geometries: &[Geometry],
     values: &[f64],
 ) -> Result<Array2<u8>, GdalMessage> {
@@ -213,8 +257,15 @@ fn burned(
     let mut dataset = driver.create_with_band_type::<u8, _>("", window.width, window.height, 1)?;
     dataset.set_geo_transform(&transform.to_gdal())?;
     dataset.rasterband(1)?.fill(f64::from(background), None)?;
-    // The options' default: a pixel counts where its center lies inside, and later values replace earlier ones.
-    rasterize(&mut dataset, &[1], geometries, values, None)?;
+    // The options' default: later values replace earlier ones.
+    let options = match burn {
+        Burn::Centers => RasterizeOptions::default(),
+        // At once, not in pieces that hang on how large the cache is.
+        Burn::Touched => {
+            RasterizeOptions { all_touched: true, chunk_y_size: window.height, ..RasterizeOptions::default() }
+        }
+    };
+    rasterize(&mut dataset, &[1], geometries, values, Some(options))?;
     Ok(dataset.rasterband(1)?.read_band_as::<u8>()?.to_array()?)
 }
 

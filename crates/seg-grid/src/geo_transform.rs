@@ -92,6 +92,19 @@ impl GeoTransform {
         Self { origin_x: origin.x, origin_y: origin.y, ..self }
     }
 
+    /// The map of squares of `side` pixels.
+    #[must_use]
+    pub fn of_squares(self, side: usize) -> Self {
+        let side = side as f64;
+        Self {
+            pixel_x: self.pixel_x * side,
+            row_x: self.row_x * side,
+            column_y: self.column_y * side,
+            pixel_y: self.pixel_y * side,
+            ..self
+        }
+    }
+
     /// Pixel size, also of a rotated raster.
     pub fn gsd(self) -> Gsd {
         Gsd { x: self.pixel_x.hypot(self.column_y), y: self.row_x.hypot(self.pixel_y) }

@@ -1,4 +1,5 @@
 use crate::{IoError, Patch, RasterSource, Selection, Size, SourceProfile, Window};
+use ndarray::Array2;
 
 /// A raster resampled for a network, beside the one it was made from, on whose grid the result lies.
 pub struct Resampled {
@@ -24,6 +25,10 @@ impl RasterSource for Resampled {
 
     fn selection(&mut self, window: Window) -> Result<Selection, IoError> {
         self.seen.selection(window)
+    }
+
+    fn wanted_squares(&mut self, side: usize) -> Result<Option<Array2<bool>>, IoError> {
+        self.seen.wanted_squares(side)
     }
 
     fn native(&self) -> Option<&dyn RasterSource> {

@@ -133,6 +133,16 @@ pub trait RasterSource: Send {
         Ok(Selection::All)
     }
 
+    /// Where wanted pixels are, told with one look at all of it: which of the squares of `side` pixels that cover it, from
+    /// its upper left corner on, may hold one, (H, W); `None` where all are wanted.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    fn wanted_squares(&mut self, side: usize) -> Result<Option<Array2<bool>>, IoError> {
+        let _ = side;
+        Ok(None)
+    }
+
     /// Reads which pixels of a window are valid, (H, W); `None` if none is.
     ///
     /// # Errors

@@ -88,9 +88,9 @@ impl TileAxis {
         while first + 1 < self.count && self.end(first) <= pixels.start {
             first += 1;
         }
-        let mut end = first;
-        while end < self.count && self.origin(end) < pixels.end {
-            end += 1;
+        let mut end = (pixels.end.div_ceil(self.stride) + 1).clamp(first, self.count);
+        while end > first && self.origin(end - 1) >= pixels.end {
+            end -= 1;
         }
         first..end
     }

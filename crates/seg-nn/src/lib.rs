@@ -81,6 +81,6 @@ pub use layers::Mode;
 pub use loss::{
     ContrastMemory, CpcAbsent, CpcCategory, CpcReduce, Criterion, Denominator, LossSettings, Losses,
 };
-pub use model::{LoadedModel, Logits, Scores, SegModel, load, load_bytes};
+pub use model::{LoadedModel, Logits, NetworkFile, Scores, SegModel, load, load_bytes};
 pub use seen::SeenBand;
 pub use tap::Tap;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
@@ -61,6 +61,23 @@ pub struct LoadedModel {
     pub network: Box<dyn SegModel>,
     /// A hash of the files that it came from, in hexadecimal digits.
     pub fingerprint: String,
+}
+
+/// A network's file that was read, before the network is built: what its user must know of it is known.
+#[derive(Debug)]
+pub struct NetworkFile {
+    /// What its user must know.
+    pub card: ModelCard,
+    /// A hash of the files that it came from, in hexadecimal digits.
+    pub fingerprint: String,
+    contents: Contents,
+}
+
+/// What a network is built from.
+#[derive(Debug)]
+enum Contents {
+    Checkpoint(Box<Checkpoint>),
+    TorchScript(PathBuf),
 }
 
 impl Scores {
@@ -122,12 +139,7 @@ impl std::fmt::Debug for LoadedModel {
 /// ```
 pub fn load(path: &Path, device: Device) -> Result<LoadedModel, Error> {
     check_device(device)?;
-    fs::metadata(path).map_err(Error::read(path))?;
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("safetensors") => checkpoint::load_for_inference(Checkpoint::read(path)?, device),
-        Some("pt" | "ts" | "torchscript") => torchscript::load(path, device),
-        _ => Err(Error::UnknownFormat { path: path.to_owned() }),
-    }
+    NetworkFile::read(path)?.load(device)
 }
 
 /// Reads a checkpoint that is in memory already, ready for inference; `name` stands for its path in messages.
@@ -148,7 +160,58 @@ pub fn load_bytes(
     device: Device,
 ) -> Result<LoadedModel, Error> {
     check_device(device)?;
-    checkpoint::load_for_inference(Checkpoint::from_bytes(bytes, name)?, device)
+    NetworkFile::from_bytes(bytes, name)?.load(device)
+}
+
+impl NetworkFile {
+    /// Reads a file that [`load`] makes a network of.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged or of another kind, or when its description contradicts itself.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        fs::metadata(path).map_err(Error::read(path))?;
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("safetensors") => Ok(Self::of_checkpoint(Checkpoint::read(path)?)),
+            Some("pt" | "ts" | "torchscript") => {
+                let (card, fingerprint) = torchscript::read(path)?;
+                Ok(Self { card, fingerprint, contents: Contents::TorchScript(path.to_owned()) })
+            }
+            _ => Err(Error::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+
+    /// Reads a checkpoint that is in memory already; `name` stands for its path in messages.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or no checkpoint.
+    pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>, name: &str) -> Result<Self, Error> {
+        Ok(Self::of_checkpoint(Checkpoint::from_bytes(bytes, name)?))
+    }
+
+    fn of_checkpoint(checkpoint: Checkpoint) -> Self {
+        Self {
+            card: checkpoint.card(),
+            fingerprint: checkpoint.fingerprint.clone(),
+            contents: Contents::Checkpoint(Box::new(checkpoint)),
+        }
+    }
+
+    /// Builds the network, ready for inference.
+    ///
+    /// # Errors
+    /// When the file's weights are not the network's, it is no network, or the device cannot be used.
+    pub fn build(self, device: Device) -> Result<Box<dyn SegModel>, Error> {
+        check_device(device)?;
+        match self.contents {
+            Contents::Checkpoint(checkpoint) => checkpoint::build_for_inference(&checkpoint, device),
+            Contents::TorchScript(path) => torchscript::build(path, &self.card, device),
+        }
+    }
+
+    fn load(self, device: Device) -> Result<LoadedModel, Error> {
+        let (card, fingerprint) = (self.card.clone(), self.fingerprint.clone());
+        Ok(LoadedModel { card, fingerprint, network: self.build(device)? })
+    }
 }
 
 /// Checks a tensor at a network's entrance, so that what libtorch would refuse deep inside is told here.

@@ -12,7 +12,7 @@ use crate::bemseg::InferencePrecision;
 use crate::card::{ClassSpec, InputSpec, ModelCard, OutputKind, check_classes};
 use crate::complaint::Complaint;
 use crate::error::Error;
-use crate::model::{LoadedModel, Logits, Scores, SegModel, check_input};
+use crate::model::{Logits, Scores, SegModel, check_input};
 use crate::seen::SeenBand;
 
 /// The contents of NET.toml.
@@ -55,8 +55,8 @@ impl Default for ModelSection {
     }
 }
 
-/// Reads a TorchScript file and the description beside it.
-pub(crate) fn load(path: &Path, device: Device) -> Result<LoadedModel, Error> {
+/// What is told of a TorchScript file in the description beside it, and a hash of both.
+pub(crate) fn read(path: &Path) -> Result<(ModelCard, String), Error> {
     let toml_path = path.with_extension("toml");
     let text = match fs::read_to_string(&toml_path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -65,21 +65,25 @@ pub(crate) fn load(path: &Path, device: Device) -> Result<LoadedModel, Error> {
         other => other.map_err(Error::read(&toml_path))?,
     };
     let card = parse_description(&text, path, &toml_path)?;
-    let module = Arc::new(ScriptModule::load(path, device)?);
     let mut hasher = blake3::Hasher::new();
     hasher.update(&fs::read(path).map_err(Error::read(path))?);
     hasher.update(text.as_bytes());
-    let network = ScriptNetwork {
+    Ok((card, hasher.finalize().to_hex().to_string()))
+}
+
+/// Makes the network of a TorchScript file ready.
+pub(crate) fn build(path: PathBuf, card: &ModelCard, device: Device) -> Result<Box<dyn SegModel>, Error> {
+    let module = Arc::new(ScriptModule::load(&path, device)?);
+    Ok(Box::new(ScriptNetwork {
         module,
-        path: path.to_owned(),
+        path,
         classes: card.classes.len(),
         bands: card.input.bands,
         stride: card.input_multiple,
         output: card.output,
         device,
         precision: InferencePrecision::F32,
-    };
-    Ok(LoadedModel { card, network: Box::new(network), fingerprint: hasher.finalize().to_hex().to_string() })
+    }))
 }
 
 fn parse_description(text: &str, model: &Path, path: &Path) -> Result<ModelCard, Error> {

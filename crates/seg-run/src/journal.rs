@@ -1,6 +1,6 @@
 use crate::strip::StripId;
 use crate::strip_rows::STRIP_ROWS;
-use crate::{Error, Output, Plan};
+use crate::{Error, Output};
 use seg_grid::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -144,10 +144,9 @@ impl WorkFolder {
         })
     }
 
-    /// Whether all that a plan makes is stored.
-    pub fn is_whole(&self, plan: &Plan) -> bool {
-        let rows = plan.part.rows();
-        plan.columns.iter().all(|columns| self.first_missing_row(&plan.outputs, columns, &rows) == rows.end)
+    /// Whether all strips of some rows of column strips are stored.
+    pub fn is_whole(&self, outputs: &[Output], columns: &[Range<usize>], rows: &Range<usize>) -> bool {
+        columns.iter().all(|columns| self.first_missing_row(outputs, columns, rows) == rows.end)
     }
 
     /// Keeps others from changing the folder of a part while it is read, as long as the result lives.

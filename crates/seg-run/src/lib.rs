@@ -49,6 +49,6 @@ pub use pipeline::{Outcome, predict};
 pub use plan::{Batch, BudgetLine, Overlap, Plan, PlanRequest};
 pub use reach::Reach;
 pub use recompute::{Claim, Comparison, Difference, check_all, check_tiles, read_ids, sample_tiles};
-pub use shards::{Cuts, shards, tiles_of};
+pub use shards::{Cuts, shards};
 pub use strips::{Piece, Strips};
-pub use wanted::wanted_tiles;
+pub use wanted::{WantedTiles, tiles_of, wanted_tiles};

@@ -1,6 +1,6 @@
-use crate::plan::{seen_columns, seen_rows, touching};
+use crate::WantedTiles;
 use crate::strip_rows::STRIP_ROWS;
-use seg_grid::{Regrid, Size, SourceProfile, TileGrid, Window};
+use seg_grid::{Regrid, Size, SourceProfile, Window};
 use std::cmp::Reverse;
 use std::ops::Range;
 
@@ -13,6 +13,33 @@ pub enum Cuts {
     BetweenRows,
 }
 
+/// What is cut, and into how many windows.
+struct Cut<'a> {
+    wanted: &'a WantedTiles,
+    regrid: Option<&'a Regrid>,
+    result: Size,
+    count: usize,
+}
+
+/// A side of a result in strips.
+struct Side {
+    length: usize,
+    /// What there is to do in each strip.
+    loads: Vec<u64>,
+    /// The strips in which there is something.
+    busy: Vec<usize>,
+}
+
+/// Which bands get one window more than others, where they do not divide them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Larger {
+    First,
+    Last,
+}
+
+/// Numbers of bands that are tried, about.
+const WAYS: usize = 32;
+
 impl Cuts {
     /// Of a raster that is read.
     pub const fn through(raster: &SourceProfile) -> Self {
@@ -20,156 +47,170 @@ impl Cuts {
     }
 }
 
-/// Cuts a result into `count` windows that machines can compute apart, with few tiles computed twice.
+/// Cuts a result into `count` windows that machines can compute apart, each with as many of the wanted tiles as the
+/// others, and few tiles computed twice.
 ///
-/// A tile that touches two windows is computed for both, so windows are as square as they can be. They begin with
-/// multiples of the strips' rows and columns, and depend on nothing but the tiles, where cuts can be and `count`, so
-/// that every machine cuts alike. Where there are fewer blocks than windows, the last ones are
-/// empty. `regrid` tells how scores get to the result where that has another grid.
+/// A tile that touches two windows is computed for both, so windows are as square as they can be. They cover all of the
+/// result, begin with multiples of the strips' rows and columns, and depend on nothing but the tiles, which of them are
+/// wanted, where cuts can be and `count`, so that every machine cuts alike. Where there are fewer blocks with wanted
+/// tiles than windows, the last windows are empty. `regrid` tells how scores get to the result where that has another
+/// grid.
 ///
 /// ```
 /// use seg_grid::{EdgePolicy, Size, TileGrid};
+/// use seg_run::{Cuts, WantedTiles};
 /// let size = Size::square(8192);
 /// let grid = TileGrid::new(size, Size::square(512), 128, EdgePolicy::Shift)?;
-/// let windows = seg_run::shards(&grid, None, size, seg_run::Cuts::Anywhere, 8);
+/// let windows = seg_run::shards(&WantedTiles::all(grid), None, size, Cuts::Anywhere, 8);
 /// assert_eq!(windows.iter().map(|window| window.area()).sum::<u64>(), size.area());
 /// # Ok::<(), seg_grid::Error>(())
 /// ```
 pub fn shards(
-    grid: &TileGrid,
+    wanted: &WantedTiles,
     regrid: Option<&Regrid>,
     result: Size,
     cuts: Cuts,
     count: usize,
 ) -> Vec<Window> {
-    let tiles = |window: &Window| tiles_of(grid, regrid, *window);
-    let cost = |windows: &[Window]| {
-        // All that is computed, and what the last one waits for.
-        windows.iter().map(tiles).sum::<u64>() + windows.iter().map(tiles).max().unwrap_or(0)
+    let all = WantedTiles::all(*wanted.grid());
+    // Where nothing is wanted, what is left is to write that down, pixel by pixel.
+    let wanted = if wanted.total() == 0 { &all } else { wanted };
+    let cut = Cut { wanted, regrid, result, count };
+    let rows = Side::new(result.height, wanted.by_rows(regrid, 0..result.width));
+    let most = count.min(rows.busy.len()).max(1);
+    let bands = match cuts {
+        Cuts::BetweenRows => vec![most],
+        Cuts::Anywhere => {
+            let across = cut.columns(&(0..result.height)).busy.len();
+            worth_a_try(most, (count as f64 * rows.busy.len() as f64 / across as f64).sqrt())
+        }
     };
-    let most = count.min(result.height.div_ceil(STRIP_ROWS)).max(1);
-    let least = if cuts == Cuts::BetweenRows { most } else { 1 };
-    let ways = (least..=most).rev().map(|bands| in_bands(result, count, bands));
+    let ways = bands.into_iter().flat_map(|bands| [(bands, Larger::Last), (bands, Larger::First)]);
+    let ways = ways.map(|(bands, larger)| cut.in_bands(&rows, bands, larger));
     // No machine waits while another has two blocks.
-    let mut best = ways.min_by_key(|way| (Reverse(way.len()), cost(way))).unwrap_or_default();
+    let mut best = ways.min_by_key(|way| (Reverse(way.len()), cut.cost(way))).unwrap_or_default();
     best.resize(count, Window { x: 0, y: 0, width: 0, height: 0 });
     best
 }
 
-/// The tiles that a window of a result is made of.
-pub fn tiles_of(grid: &TileGrid, regrid: Option<&Regrid>, window: Window) -> u64 {
-    let columns = touching(grid.x(), seen_columns(regrid, window.columns()));
-    let rows = touching(grid.y(), seen_rows(regrid, window.rows()));
-    columns.len() as u64 * rows.len() as u64
-}
-
-/// Cuts into so many bands of rows, and those into columns, `count` windows together or fewer.
-fn in_bands(result: Size, count: usize, bands: usize) -> Vec<Window> {
-    let first_of = |band: usize| count * band / bands;
-    let rows = cut(result.height, (0..=bands).map(first_of));
-    let mut windows = Vec::with_capacity(count);
-    for (band, rows) in rows.into_iter().enumerate() {
-        let across = (first_of(band + 1) - first_of(band)).min(result.width.div_ceil(STRIP_ROWS));
-        for columns in cut(result.width, 0..=across) {
-            let (x, y) = (columns.start, rows.start);
-            windows.push(Window { x, y, width: columns.len(), height: rows.len() });
+impl Cut<'_> {
+    /// Cuts into so many bands of rows, and those into columns, `count` windows together or fewer.
+    fn in_bands(&self, rows: &Side, bands: usize, larger: Larger) -> Vec<Window> {
+        let first = |band: usize| match larger {
+            Larger::Last => self.count * band / bands,
+            Larger::First => (self.count * band).div_ceil(bands),
+        };
+        let rows = rows.cut(&(0..=bands).map(first).collect::<Vec<_>>());
+        let mut windows = Vec::with_capacity(self.count);
+        for (rows, across) in rows.iter().zip(self.dealt(&rows)) {
+            let side = self.columns(rows);
+            for columns in side.cut(&(0..=across.min(side.busy.len())).collect::<Vec<_>>()) {
+                let (x, y) = (columns.start, rows.start);
+                windows.push(Window { x, y, width: columns.len(), height: rows.len() });
+            }
         }
+        windows
     }
-    windows
+
+    /// Deals windows to bands by what there is to do in each; each gets one.
+    fn dealt(&self, bands: &[Range<usize>]) -> Vec<usize> {
+        let load = |rows: &Range<usize>| {
+            let band = Window { x: 0, y: rows.start, width: self.result.width, height: rows.len() };
+            u128::from(self.wanted.count(self.regrid, band))
+        };
+        let loads: Vec<u128> = bands.iter().map(load).collect();
+        let all = loads.iter().sum::<u128>().max(1);
+        let (mut before, mut start) = (0, 0);
+        let share = |(band, load): (usize, &u128)| {
+            before += load;
+            let end = ((self.count as u128 * before + all / 2) / all) as usize;
+            // Those that come after want one each.
+            let end = end.min(self.count + 1 + band - bands.len()).max(start + 1);
+            let share = end - start;
+            start = end;
+            share
+        };
+        loads.iter().enumerate().map(share).collect()
+    }
+
+    fn columns(&self, rows: &Range<usize>) -> Side {
+        Side::new(self.result.width, self.wanted.by_columns(self.regrid, rows.clone()))
+    }
+
+    /// All that is computed, and what the last one waits for.
+    fn cost(&self, windows: &[Window]) -> u64 {
+        let tiles = |window: &Window| self.wanted.count(self.regrid, *window);
+        windows.iter().map(tiles).sum::<u64>() + windows.iter().map(tiles).max().unwrap_or(0)
+    }
 }
 
-/// Cuts a side into parts of whole strips: `shares` has the first share of each part, and the number of all.
-///
-/// No part is empty, as long as there are no more parts than strips.
-fn cut(side: usize, shares: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    let strips = side.div_ceil(STRIP_ROWS);
-    let shares: Vec<usize> = shares.collect();
-    let (parts, all) = (shares.len().saturating_sub(1), shares.last().copied().unwrap_or(0).max(1));
-    let mut start = 0;
-    let part = |(number, share): (usize, &usize)| {
-        let nearest = (strips * share + all / 2) / all;
-        // Those that come after want a strip each.
-        let end = nearest.min(strips - (parts - number)).max(start + 1);
-        let part = start * STRIP_ROWS..(end * STRIP_ROWS).min(side);
-        start = end;
-        part
-    };
-    shares.iter().enumerate().skip(1).map(part).collect()
+/// Numbers of bands that are worth a try, largest first: all, or those around the one that makes squares.
+fn worth_a_try(most: usize, squares: f64) -> Vec<usize> {
+    if most <= WAYS {
+        return (1..=most).rev().collect();
+    }
+    // From half of it to twice as many.
+    let near = |way: usize| (squares * 2.0_f64.powf(2.0 * way as f64 / WAYS as f64 - 1.0)).round() as usize;
+    let mut ways: Vec<usize> = (0..=WAYS).map(|way| near(way).clamp(1, most)).chain([most]).collect();
+    ways.sort_unstable_by_key(|&bands| Reverse(bands));
+    ways.dedup();
+    ways
+}
+
+impl Side {
+    /// From what there is to do at places from 0, its beginning, to 1, its end; all strips count alike without.
+    fn new(length: usize, loads: Option<Vec<(f64, u64)>>) -> Self {
+        let strips = length.div_ceil(STRIP_ROWS);
+        let loads = loads.map_or_else(
+            || vec![1; strips],
+            |found| {
+                let mut loads = vec![0; strips];
+                for (place, load) in found {
+                    let strip = (place * length as f64) as usize / STRIP_ROWS;
+                    loads[strip.min(strips - 1)] += load;
+                }
+                loads
+            },
+        );
+        let busy = (0..strips).filter(|&strip| loads[strip] > 0).collect();
+        Self { length, loads, busy }
+    }
+
+    /// Cuts it into parts of whole strips: `shares` has the first share of each part, and the number of all.
+    ///
+    /// In every part there is something to do, as long as there are no more parts than strips with something.
+    fn cut(&self, shares: &[usize]) -> Vec<Range<usize>> {
+        let (parts, all) = (shares.len().saturating_sub(1), shares.last().copied().unwrap_or(0).max(1));
+        let busy = self.busy.len();
+        // What there is to do before each strip in which there is something, and all of it.
+        let mut before = vec![0_u128];
+        before.extend(self.busy.iter().scan(0, |sum, &strip| {
+            *sum += u128::from(self.loads[strip]);
+            Some(*sum)
+        }));
+        let nearest = |share: usize| {
+            // Both times the number of all shares, so that nothing is rounded.
+            let wanted = before[busy] * share as u128;
+            let next = before.partition_point(|&sum| sum * (all as u128) < wanted).min(busy);
+            let off = |place: usize| (before[place] * all as u128).abs_diff(wanted);
+            if next > 0 && off(next - 1) < off(next) { next - 1 } else { next }
+        };
+        let pixel = |place: usize| match place {
+            0 => 0,
+            _ => self.busy.get(place).map_or(self.length, |strip| strip * STRIP_ROWS),
+        };
+        let mut start = 0;
+        let part = |(number, share): (usize, &usize)| {
+            // Those that come after want a strip each.
+            let end = nearest(*share).min(busy - (parts - number)).max(start + 1);
+            let part = pixel(start)..pixel(end);
+            start = end;
+            part
+        };
+        shares.iter().enumerate().skip(1).map(part).collect()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Overlap, Plan, Strips};
-    use proptest::prelude::*;
-    use seg_grid::{EdgePolicy, MemoryRaster, RasterSource as _, SourceProfile};
-
-    fn profile(size: Size) -> SourceProfile {
-        let raster = MemoryRaster::new(ndarray::Array3::zeros((3, 1, 1)));
-        SourceProfile { size, ..raster.profile().clone() }
-    }
-
-    fn usual(size: Size) -> TileGrid {
-        Plan::lay_tiles(&profile(size), 512, Overlap::Pixels(128), 32).unwrap()
-    }
-
-    fn tiles(grid: &TileGrid, windows: &[Window]) -> Vec<u64> {
-        windows.iter().map(|window| tiles_of(grid, None, *window)).collect()
-    }
-
-    #[test]
-    fn few_tiles_are_computed_twice_and_no_window_has_most_of_them() {
-        for (side, count, most) in [(8192, 8, 1.2), (16384, 8, 1.1), (16384, 7, 1.12), (40960, 64, 1.15)] {
-            let size = Size::square(side);
-            let grid = usual(size);
-            let tiles = tiles(&grid, &shards(&grid, None, size, Cuts::Anywhere, count));
-            let (sum, largest) = (tiles.iter().sum::<u64>(), *tiles.iter().max().unwrap());
-            let repeated = sum as f64 / grid.len() as f64;
-            assert!(repeated <= most, "{side} in {count}: {repeated}");
-            assert!(largest as f64 <= 1.3 * sum as f64 / count as f64, "{side} in {count}: {tiles:?}");
-        }
-    }
-
-    #[test]
-    fn blocks_that_span_the_raster_are_not_cut_through() {
-        let size = Size::square(9000);
-        let rows = SourceProfile { block: Size { width: 9000, height: 1 }, ..profile(size) };
-        assert_eq!(Cuts::through(&profile(size)), Cuts::Anywhere);
-        let windows = shards(&usual(size), None, size, Cuts::through(&rows), 6);
-        assert!(windows.iter().all(|window| window.width == 9000));
-        assert_eq!(windows.len(), 6);
-    }
-
-    proptest! {
-        #[test]
-        fn windows_cover_every_result_once(
-            width in 1_usize..9000,
-            height in 1_usize..9000,
-            count in 1_usize..40,
-            magnification in prop::option::of(0.3..3.0),
-            spans in any::<bool>(),
-        ) {
-            let result = Size { width, height };
-            let seen = |side: usize, m: f64| ((side as f64 / m).ceil() as usize).max(1);
-            let regrid = magnification.map(|m| {
-                Regrid::new(Size { width: seen(width, m), height: seen(height, m) }, result, 1.0 / m, 1.0 / m)
-            });
-            let size = regrid.map_or(result, |_| {
-                let m = magnification.unwrap_or(1.0);
-                Size { width: seen(width, m), height: seen(height, m) }
-            });
-            let grid = TileGrid::new(size, Size::square(64), 16, EdgePolicy::Fit { multiple: 1 }).unwrap();
-            let cuts = if spans { Cuts::BetweenRows } else { Cuts::Anywhere };
-            let windows = shards(&grid, regrid.as_ref(), result, cuts, count);
-            prop_assert_eq!(windows.len(), count);
-            let pieces = windows.iter().map(|&window| crate::Piece {
-                folder: std::path::PathBuf::new(),
-                window,
-                columns: vec![window.columns()],
-            });
-            prop_assert!(Strips::of_parts(result, pieces.collect()).is_ok());
-            let area: u64 = windows.iter().map(|window| window.area()).sum();
-            prop_assert_eq!(area, result.area());
-        }
-    }
-}
+#[path = "shards_tests.rs"]
+mod tests;

@@ -72,18 +72,19 @@ fn check(all: &Job, outputs: &[Wanted]) -> anyhow::Result<()> {
 
 /// Segments one raster, unless that has been done.
 fn one(job: &Job, context: &Context) -> anyhow::Result<Value> {
-    let mut prepared = segment::prepare(job, &context.progress)?;
+    let mut identified = segment::identify(job, &context.progress)?;
     let input = &job.inputs[0];
-    let made = context.existing == Existing::Refuse && prepared.is_made(job)?;
+    let made = context.existing == Existing::Refuse && identified.is_made(job)?;
     if made && job.outputs.are_there() {
         context.printer.note("its outputs are there");
         return Ok(json!({"input": input, "state": "found", "outputs": job.outputs.json()}));
     }
-    for note in &prepared.notes {
+    for note in &identified.notes {
         context.printer.note(note);
     }
     // What a run that was ended on its last steps left is its own to complete.
     whole::check(job, if made { Existing::Replace } else { context.existing })?;
+    let prepared = identified.prepare(job)?;
     let (workers, legend) = (prepared.plan.workers, prepared.legend.clone());
     let done = segment::segment(job, prepared, &context.progress)?;
     context.printer.note(report::summary(&done.outcome, workers));

@@ -57,10 +57,17 @@ fn dry_run(job: &Job, context: &Context) -> anyhow::Result<()> {
 
 /// Tells what was decided and planned.
 fn tell_plan(job: &Job, prepared: &Prepared, context: &Context) {
-    tell_network(job, context);
-    let plan = report::plan_text(prepared, prepared.plan.tiles());
-    for line in prepared.notes.iter().map(String::as_str).chain(plan.lines()) {
+    tell_notes(job, &prepared.notes, context);
+    for line in report::plan_text(prepared, prepared.plan.tiles()).lines() {
         context.printer.note(line);
+    }
+}
+
+/// Tells what was decided.
+fn tell_notes(job: &Job, notes: &[String], context: &Context) {
+    tell_network(job, context);
+    for note in notes {
+        context.printer.note(note);
     }
 }
 

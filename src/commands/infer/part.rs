@@ -1,6 +1,6 @@
 //! One part of a raster.
 
-use super::tell_plan;
+use super::{tell_notes, tell_plan};
 use crate::context::{Context, Existing, ResultFormat};
 use crate::progress::Stage;
 use crate::segment::part::Part;
@@ -17,12 +17,19 @@ pub(super) fn run(job: &Job, context: &Context) -> anyhow::Result<()> {
     // The folders of all parts lie beside the output.
     Context::check_folder_of(&job.outputs.classes)?;
     context.progress.start("infer", &[Stage { name: "infer", weight: 100.0 }]);
-    let prepared = segment::prepare(job, &context.progress)?;
-    tell_plan(job, &prepared, context);
-    let (workers, window) = (prepared.plan.workers, prepared.window);
-    let tiles = window.map_or(0, |_| prepared.plan.tiles());
-    let precision = report::precision(prepared.precision);
-    let (outcome, state) = match segment::segment_part(job, prepared, &context.progress)? {
+    let identified = segment::identify(job, &context.progress)?;
+    let (window, precision) = (identified.window, report::precision(identified.precision));
+    // Before the network is built and tried, which takes longer than all of this.
+    let (part, tiles, workers) = if let Some(tiles) = identified.found_part(job)? {
+        tell_notes(job, &identified.notes, context);
+        (Part::Found, tiles, 0)
+    } else {
+        let prepared = identified.prepare(job)?;
+        tell_plan(job, &prepared, context);
+        let (workers, tiles) = (prepared.plan.workers, window.map_or(0, |_| prepared.plan.tiles()));
+        (segment::segment_part(job, prepared, &context.progress)?, tiles, workers)
+    };
+    let (outcome, state) = match part {
         Part::Made(outcome) => (outcome, "made"),
         Part::Found => (Outcome::default(), "found"),
     };

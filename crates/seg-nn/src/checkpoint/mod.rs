@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub use pack::{Packing, pack};
 pub use read::Checkpoint;
-pub(crate) use read::load_for_inference;
+pub(crate) use read::build_for_inference;
 pub use save::{CheckpointContents, StoredPrecision, StoredTower, init_untrained, save_checkpoint};
 pub use transfer::{Transfer, transfer};
 

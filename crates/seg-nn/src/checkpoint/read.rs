@@ -17,7 +17,7 @@ use crate::card::ModelCard;
 use crate::config::Config;
 use crate::error::Error;
 use crate::import::WeightsFacts;
-use crate::model::LoadedModel;
+use crate::model::SegModel;
 use crate::safetensors_file::{self, TensorFile};
 use crate::seen::SeenBand;
 
@@ -59,13 +59,14 @@ pub struct Checkpoint {
 
 /// Makes a checkpoint's network ready for inference; the embeddings of its classes are the stored ones where
 /// there are some, even if the file has the tower too.
-pub(crate) fn load_for_inference(checkpoint: Checkpoint, device: Device) -> Result<LoadedModel, Error> {
+pub(crate) fn build_for_inference(
+    checkpoint: &Checkpoint,
+    device: Device,
+) -> Result<Box<dyn SegModel>, Error> {
     let vs = VarStore::new(device);
     let network = BemSeg::new(&vs.root(), &checkpoint.config, checkpoint.text_part())?;
     checkpoint.fill(&vs)?;
-    let network = Box::new(network.prepare(InferencePrecision::F32)?);
-    let card = ModelCard { seen: SeenBand::of(&checkpoint.provenance), ..checkpoint.config.card() };
-    Ok(LoadedModel { card, network, fingerprint: checkpoint.fingerprint })
+    Ok(Box::new(network.prepare(InferencePrecision::F32)?))
 }
 
 impl Checkpoint {
@@ -116,6 +117,11 @@ impl Checkpoint {
             text_part,
             file,
         })
+    }
+
+    /// What the user of its network must know.
+    pub(crate) fn card(&self) -> ModelCard {
+        ModelCard { seen: SeenBand::of(&self.provenance), ..self.config.card() }
     }
 
     /// What its network takes the embeddings of its classes from: stored ones where there are some.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use seg_nn::{Error, OutputKind, Scores, load};
+use seg_nn::{Error, NetworkFile, OutputKind, Scores, load};
 use tch::{CModule, Device, Kind, Tensor};
 use tempfile::TempDir;
 
@@ -76,7 +76,7 @@ fn the_description_becomes_the_card() {
     assert_eq!((card.classes[0].prompt_text(), card.classes[1].prompt_text()), ("ground", "a building"));
     assert_eq!(card.input.dtypes, ["uint8"]);
     assert_eq!(card.input.gsd_m, Some(0.09));
-    assert_eq!(model.fingerprint.len(), 64);
+    assert_eq!(model.fingerprint, NetworkFile::read(&dir.path().join("net.pt")).unwrap().fingerprint);
     let network = &model.network;
     assert_eq!((network.num_classes(), network.bands(), network.input_multiple()), (2, 3, 4));
 }
@@ -215,6 +215,10 @@ fn files_that_are_no_torchscript_are_told() {
         let error = load(&path, Device::Cpu).unwrap_err();
         assert!(error.to_string().contains("net.pt as TorchScript"), "{what}: {error}");
         assert!(!error.to_string().contains('\n') && error.hint().is_some(), "{what}: {error}");
+        // What tells one network from another needs no network.
+        let file = NetworkFile::read(&path).unwrap();
+        assert_eq!((file.card.tile_px, file.fingerprint.len()), (Some(64), 64));
+        assert!(file.build(Device::Cpu).is_err());
     }
     let missing = load(&dir.path().join("none.pt"), Device::Cpu).unwrap_err();
     assert!(matches!(missing, Error::Read { .. }), "{missing}");

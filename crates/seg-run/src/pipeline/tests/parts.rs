@@ -1,7 +1,7 @@
 //! Parts that are computed apart.
 
 use super::*;
-use crate::{Cuts, Piece, shards};
+use crate::{Cuts, Piece, WantedTiles, shards};
 use seg_grid::{RasterSink, Resampled};
 
 const RESULT: Size = Size { width: 1548, height: 1650 };
@@ -20,7 +20,7 @@ fn merged(
     };
     let result = native.profile().size;
     let grid = Plan::lay_tiles(seen.profile(), 128, Overlap::Pixels(36), 4)?;
-    let windows = shards(&grid, regrid.as_ref(), result, Cuts::Anywhere, count);
+    let windows = shards(&WantedTiles::all(grid), regrid.as_ref(), result, Cuts::Anywhere, count);
     let (mut pieces, mut tiles) = (Vec::new(), 0);
     for (number, window) in windows.into_iter().enumerate().rev().filter(|(_, window)| window.area() > 0) {
         let setting = Setting {
