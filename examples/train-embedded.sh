@@ -104,7 +104,15 @@ stage3 all 3 0
 stage4 all 13 --set train.steps=2000 --set schedule.curve=constant --set train.validate-every=0
 wait "$JUDGED_BRANCH"
 
-"$RS_SEG" model pack "$WORK/all-4/last.safetensors" --keep-text-tower --overwrite \
+# Stage 5, light augmentation and every scene equally often, the learning rate down to the end.
+"$RS_SEG" model pack "$WORK/all-4/last.safetensors" --keep-text-tower --overwrite --out "$WORK/all-4.safetensors"
+train all-5 2 --init "$WORK/all-4.safetensors" --data "$WORK/all" --set train.steps=2500 --set train.batch=8 \
+  --set train.crop-px=256 --set train.validate-every=0 --set train.seed=13 --set train.ema=0.998 \
+  --set optimizer.lr=5e-4 --set schedule.curve=cosine --set schedule.warmup-steps=50 \
+  --set data.source-balance=1.0 --set loss.cpc-weight=0.05 --set loss.dice-weight=0 --set 'augment.scale=[0.8,1.25]' \
+  --set augment.hue=4 --set 'augment.saturation=[0.8,1.2]' --set augment.channel-gain=0.05 \
+  --set 'augment.gamma=[0.9,1.1]' --set augment.blur=0 --set 'augment.contrast=[0.8,1.2]' --set augment.brightness=20
+"$RS_SEG" model pack "$WORK/all-5/last.safetensors" --keep-text-tower --overwrite \
   --out "$WORK/bemseg-small.safetensors"
 
 "$RS_SEG" infer "$WORK/images/scene5.tif" --model "$WORK/bemseg-small.safetensors" --out "$WORK/classes5.tif" \
