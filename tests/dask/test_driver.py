@@ -118,6 +118,7 @@ class Runs(Case):
 
     def test_a_list_is_not_merged(self):
         (self.folder / 'sheets.txt').write_text('a.tif\nb.tif\n')
+        (self.folder / 'classes').mkdir()
         arguments = ('--list', 'sheets.txt', '--each', '--out', 'classes', '--local', '1', '--shards', '2')
         out, error, code = self.run_dask(*arguments)
         self.assertEqual((out, code), ('classes\n', 0), error)
@@ -138,10 +139,11 @@ class Runs(Case):
         self.assertEqual((self.folder / 'classes.tif').read_text(), 'mine')
 
     def test_an_output_in_no_folder_is_told_before_anything_runs(self):
-        _, error, code = self.run_dask('a.tif', '--out', 'no/c.tif', '--local', '1')
-        self.assertEqual(code, 1)
-        self.assertIn('hint: make it: mkdir -p', error)
-        self.assertEqual(self.log(), [])
+        for arguments in (('a.tif', '--out', 'no/c.tif'), ('--list', 'sheets.txt', '--each', '--out', 'no')):
+            _, error, code = self.run_dask(*arguments, '--local', '1')
+            self.assertEqual(code, 1)
+            self.assertIn(f'hint: make it: mkdir -p {self.folder.resolve() / "no"}', error)
+            self.assertEqual(self.log(), [])
 
 
 class Cluster(Case):

@@ -193,8 +193,10 @@ def _run(arguments: argparse.Namespace, flags: list[str], progress: Progress) ->
     from . import driver
 
     out = Path(os.path.abspath(arguments.out))
-    if not out.parent.is_dir():
-        raise driver.Failure(f"cannot write {arguments.out}: the folder {out.parent} does not exist", f"make it: mkdir -p {out.parent}")
+    # With --each it is the folder itself.
+    folder = out if arguments.each else out.parent
+    if not folder.is_dir():
+        raise driver.Failure(f"cannot write {arguments.out}: the folder {folder} does not exist", f"make it: mkdir -p {folder}")
     overwrites = "--overwrite" in flags
     for path in [] if arguments.each or overwrites else [arguments.out, *([arguments.vector] if arguments.vector else [])]:
         if os.path.exists(path):
