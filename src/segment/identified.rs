@@ -102,6 +102,8 @@ pub(crate) fn identify(job: &Job, observer: &dyn Observer) -> anyhow::Result<Ide
         parameters.retain(|(name, _)| *name != "input");
         parameters.push(("input", format!("{pixels} {crs:?} {transform:?}")));
         parameters.push((part::CUT.0, part::CUT.1.to_owned()));
+        // What stands in a part's record is not made again with the part.
+        parameters.push(("legend", legend.to_toml()));
     }
     let build = seg_torch::build_info();
     parameters.push(("libtorch", format!("{} {}", build.version, build.cpu_capability)));

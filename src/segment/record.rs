@@ -20,7 +20,7 @@ pub(crate) struct Run<'a> {
 }
 
 /// Parts of a run's key that have a better place, or do not decide the classes.
-const ELSEWHERE: [&str; 4] = ["input", "model", "outputs", part::CUT.0];
+const ELSEWHERE: [&str; 5] = ["input", "model", "outputs", "legend", part::CUT.0];
 
 /// Writes down all that makes the outputs, before they are made.
 pub(crate) fn of_run(run: &Run<'_>, input: &mut Input) -> anyhow::Result<Manifest> {

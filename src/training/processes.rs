@@ -60,24 +60,34 @@ impl Processes {
         if meeting.rank > 0 {
             context.progress.stderr().only_errors(meeting.rank);
         }
-        let mut device = context.network_device()?;
-        if let Some(local) = meeting.local_rank.filter(|_| device.is_cuda()) {
-            device = context.choose_device(DeviceArg::Cuda(local))?;
-        }
-        let group = Group::meet(&meeting, args.dist_timeout, &stopped)?;
-        if let Device::Cuda(index) = device
-            && let CudaLoad::Loaded(tree) = seg_torch::load_cuda(CudaWish::WithGpu)?
-        {
-            group.connect_cuda(&tree.lib, index)?;
-        }
+        let device = context.network_device().and_then(|device| match meeting.local_rank {
+            Some(local) if device.is_cuda() => context.choose_device(DeviceArg::Cuda(local)),
+            _ => Ok(device),
+        });
+        let (group, device) = match (Group::meet(&meeting, args.dist_timeout, &stopped), device) {
+            // There is nobody to tell.
+            (Err(_), Err(error)) => return Err(error),
+            (group, device) => (group?, device),
+        };
         let threads = match meeting.cores {
             Some(cores) => context.threads_of(cores),
             None => context.threads_beside(meeting.local_world.unwrap_or(1)),
         };
-        let mut processes = Self { group: Some(group), device, threads, launch: None, start };
-        let known = if processes.is_first() { launch() } else { Ok(None) };
+        let mut processes = Self { group: Some(group), device: Device::Cpu, threads, launch: None, start };
+        processes.device = processes.agree(device, &[])?;
+        let known = processes.connect().and_then(|()| if processes.is_first() { launch() } else { Ok(None) });
         processes.launch = processes.agree(known, &[])?;
         Ok(processes)
+    }
+
+    /// Connects GPUs, where the network learns on them.
+    fn connect(&self) -> anyhow::Result<()> {
+        if let (Some(group), Device::Cuda(index)) = (&self.group, self.device)
+            && let CudaLoad::Loaded(tree) = seg_torch::load_cuda(CudaWish::WithGpu)?
+        {
+            group.connect_cuda(&tree.lib, index)?;
+        }
+        Ok(())
     }
 
     /// Whether this is the process that writes and tells.
@@ -118,16 +128,15 @@ impl Processes {
 
     /// Whether the trainings of these folders go on by themselves: those that an earlier start of this launch began.
     ///
-    /// A launcher that remembers nothing is taken at its word that this is a restart.
+    /// A launcher that remembers nothing is taken at its word that this is a restart; the count of one that does tells
+    /// nothing, since it does not count those for which machines come or leave.
     pub(crate) fn go_on(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<bool>> {
-        let goes_on = |folder: &PathBuf| -> anyhow::Result<bool> {
-            if self.start == Launch::First || !self.is_first() || !seg_train::is_begun(folder) {
-                return Ok(false);
-            }
-            Ok(self.launch.is_none() || seg_train::begun_by(folder)? == self.launch)
+        let goes_on = |folder: &PathBuf| match &self.launch {
+            _ if !self.is_first() || !seg_train::is_begun(folder) => false,
+            Some(launch) => seg_train::begun_by(folder).as_ref() == Some(launch),
+            None => self.start == Launch::Again,
         };
-        let known = folders.iter().map(goes_on).collect::<anyhow::Result<Vec<bool>>>();
-        let known = self.agree(known, &[])?;
+        let known: Vec<bool> = folders.iter().map(goes_on).collect();
         let Some(group) = &self.group else { return Ok(known) };
         let known: Vec<u8> = known.into_iter().map(u8::from).collect();
         let all = group.gather_bytes(&known)?;

@@ -71,7 +71,7 @@ impl Crew {
         self.rank() == 0
     }
 
-    /// The step of the checkpoint that the first process found, as it says.
+    /// Whether the first process found a checkpoint, as it says.
     pub(crate) fn as_first(&self, found: Found) -> Result<Found, Error> {
         let said = Tensor::from_slice(&[i64::from(found == Found::Checkpoint)]);
         self.group.broadcast(&said, 0)?;

@@ -53,6 +53,9 @@ pub(crate) struct SavedRun {
 const FREE: [&str; 5] =
     ["data.folder", "train.check-ranks-every", "train.checkpoint-every", "train.queue", "train.workers"];
 
+/// Settings that each of several processes may have for itself: what they do together does not depend on them.
+pub(crate) const ONES_OWN: [&str; 3] = ["data.folder", "train.queue", "train.workers"];
+
 impl SavedRun {
     /// Reads it out of a run's checkpoint.
     pub(crate) fn of(checkpoint: &Checkpoint, path: PathBuf) -> Result<Self, Error> {
@@ -83,19 +86,19 @@ const fn one() -> usize {
     1
 }
 
-/// The settings of a configuration by their names, besides those that no weight depends on.
-pub(crate) fn settings(config: &Config) -> Vec<(String, Value)> {
+/// The settings of a configuration by their names, besides some.
+pub(crate) fn settings(config: &Config, but: &[&str]) -> Vec<(String, Value)> {
     let mut settings = Vec::new();
     if let Ok(Value::Object(map)) = serde_json::to_value(config) {
         map.iter().for_each(|(key, value)| flatten(key, value, &mut settings));
     }
-    settings.retain(|(key, _)| !FREE.contains(&key.as_str()));
+    settings.retain(|(key, _)| !but.contains(&key.as_str()));
     settings
 }
 
 /// The settings in which two configurations differ, besides those that may.
 pub(crate) fn differing(one: &Config, other: &Config) -> Vec<String> {
-    let (one, other) = (settings(one), settings(other));
+    let (one, other) = (settings(one, &FREE), settings(other, &FREE));
     let mut keys: Vec<_> = one.iter().filter(|setting| !other.contains(setting)).collect();
     keys.extend(other.iter().filter(|setting| !one.contains(setting)));
     let mut keys: Vec<_> = keys.into_iter().map(|(key, _)| key.clone()).collect();

@@ -337,13 +337,11 @@ pub fn is_begun(folder: &Path) -> bool {
     last(folder).exists()
 }
 
-/// The launch that began the training of a folder, where it was named.
-///
-/// # Errors
-/// When the folder's checkpoint cannot be read.
-pub fn begun_by(folder: &Path) -> Result<Option<String>, Error> {
+/// The launch that began the training of a folder, where it was named; what cannot be read is no launch's.
+pub fn begun_by(folder: &Path) -> Option<String> {
     let path = last(folder);
-    Ok(SavedRun::of(&Checkpoint::read(&path)?, path)?.launch)
+    let checkpoint = Checkpoint::read(&path).ok()?;
+    SavedRun::of(&checkpoint, path).ok()?.launch
 }
 
 /// Refuses a job whose folder holds a training that it may not replace; nothing is touched.

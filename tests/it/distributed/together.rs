@@ -60,6 +60,23 @@ fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
     }
     assert!(!ground.path("run/last.safetensors").exists());
 
+    // What is done together every so many steps.
+    for setting in ["train.check-ranks-every=2", "train.checkpoint-every=2"] {
+        let port = super::crew::free_port();
+        let other = [&LONG[..], &[setting]].concat();
+        let crew = Crew::start_each(&ground, 2, 0, |rank| {
+            let settings = if rank == 0 { &LONG[..] } else { &other };
+            let mut command = command(&arguments("run", settings, &[]));
+            told(&mut command, rank, 2, ("127.0.0.1", port));
+            command
+        });
+        let name = setting.split('=').next().expect("a name");
+        for one in crew.end() {
+            assert_eq!(one.status.code(), Some(1), "{one:?}");
+            assert!(one.stderr.contains(&format!("process 1 (other {name})")), "{one:?}");
+        }
+    }
+
     // More or fewer trainings would not end together.
     for seeds in ["1,2", "2,1"] {
         let port = super::crew::free_port();
@@ -132,6 +149,20 @@ fn what_one_is_refused_before_the_start_is_told_by_all() {
         "{ended:?}"
     );
     assert!(ended[1].stderr.contains("gone.safetensors"), "{ended:?}");
+    // A device that one of them has not.
+    let ended = refused("new", [&[], &["--device", "cuda"]]);
+    assert!(ended[0].stderr.contains("error: process 1 failed: "), "{ended:?}");
+    // Checkpoints that are not the same: each sees its own folder.
+    train_alone(&ground, "own", &short, &[]);
+    let port = super::crew::free_port();
+    let crew = Crew::start_each(&ground, 2, 0, |rank| {
+        let mut command = command(&arguments(["taken", "own"][rank], &short, &["--resume"]));
+        told(&mut command, rank, 2, ("127.0.0.1", port));
+        command
+    });
+    for one in crew.end() {
+        assert!(one.stderr.contains("process 1 (other checkpoint in --out)"), "{one:?}");
+    }
     // Weights and wishes that are not the same.
     let ended = refused("new", [&["--init", "taken/last.safetensors"], &[]]);
     assert!(ended[0].stderr.contains("not started like process 0: process 1 (other --init)"), "{ended:?}");

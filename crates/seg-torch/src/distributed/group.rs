@@ -86,7 +86,8 @@ impl Group {
             Impatience::Failed(error) => error,
             Impatience::Cancelled => Error::Cancelled { action: "meeting the other processes" },
             Impatience::TimeUp => {
-                let reason = format!("something there gives no answer within {} s", timeout.as_secs_f64());
+                let reason =
+                    format!("no answer within {} s, is process 0 running there?", timeout.as_secs_f64());
                 Error::Meet { host: meeting.host.clone(), port: meeting.port, reason }
             }
         })

@@ -13,7 +13,7 @@ use crate::meter::Meter;
 use crate::observer::TrainObserver;
 use crate::recorder::{Begun, Recorder};
 use crate::run_folder::{Existing, LockedFolder, check_free};
-use crate::saved_run::{SavedRun, differing, settings};
+use crate::saved_run::{ONES_OWN, SavedRun, differing, settings};
 use crate::together::Place;
 use crate::{Error, TrainSettings, classes};
 
@@ -60,7 +60,7 @@ impl<'a> Training<'a> {
             Ok((chips, learner, transfer, folder, seen))
         };
         let (chips, mut learner, transfer, folder, seen) = meet(prepare(), crew)?;
-        join(&mut learner, job, crew, &chips, observer)?;
+        join(&mut learner, job, crew, &parts(job, &chips, ""), observer)?;
         let begun = Begun {
             chips: chips.fingerprint.clone(),
             device: device_name(job.device),
@@ -102,10 +102,10 @@ impl<'a> Training<'a> {
             observer.note(&format!("resumed at step {step} of {}", job.settings.train.steps));
             let weights = Weights::Resumed(&checkpoint);
             let (learner, _) = Learner::new(&job.config, &chips.settings(job), &weights, &place(job, crew))?;
-            Ok((chips, learner, SavedRun { world, ..saved }, folder, step))
+            Ok((chips, learner, SavedRun { world, ..saved }, folder, (step, checkpoint.fingerprint)))
         };
-        let (chips, mut learner, saved, folder, step) = meet(prepare(), crew)?;
-        join(&mut learner, job, crew, &chips, observer)?;
+        let (chips, mut learner, saved, folder, (step, checkpoint)) = meet(prepare(), crew)?;
+        join(&mut learner, job, crew, &parts(job, &chips, &checkpoint), observer)?;
         let recorder = Recorder::open(job, folder, saved, observer)?;
         Ok(Self::at(job, crew, (chips, learner, recorder), step))
     }
@@ -134,17 +134,17 @@ fn join(
     learner: &mut Learner,
     job: &TrainJob,
     crew: Option<&Arc<Crew>>,
-    chips: &Chips,
+    parts: &[(String, String)],
     observer: &dyn TrainObserver,
 ) -> Result<(), Error> {
     let Some(crew) = crew else { return Ok(()) };
-    crew.compare_jobs(&parts(job, chips))?;
+    crew.compare_jobs(parts)?;
     tell_batch(job, crew, observer);
     learner.join(crew)
 }
 
-/// What has to be the same in all processes.
-fn parts(job: &TrainJob, chips: &Chips) -> Vec<(String, String)> {
+/// What has to be the same in all processes; `checkpoint` is the hash of the one that they go on from.
+fn parts(job: &TrainJob, chips: &Chips, checkpoint: &str) -> Vec<(String, String)> {
     let existing = |existing: Existing| match existing {
         Existing::Refuse => "keeps what is there",
         Existing::Replace => "replaces what is there",
@@ -154,11 +154,14 @@ fn parts(job: &TrainJob, chips: &Chips) -> Vec<(String, String)> {
         Start::Fresh { existing: old } => (existing(*old), String::new()),
         Start::From { origin, existing: old, .. } => (existing(*old), origin.fingerprint()),
     };
-    let settings = settings(&job.config).into_iter().map(|(name, value)| (name, value.to_string()));
+    let settings =
+        settings(&job.config, &ONES_OWN).into_iter().map(|(name, value)| (name, value.to_string()));
     let parts = [
         ("--data", chips.fingerprint.clone()),
+        ("--device", device_name(job.device).to_owned()),
         ("--init", weights),
         ("--resume or --overwrite", start.to_owned()),
+        ("checkpoint in --out", checkpoint.to_owned()),
     ];
     parts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(settings).collect()
 }
