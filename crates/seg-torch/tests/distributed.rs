@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use seg_torch::Error;
 use seg_torch::distributed::{
-    Group, JointStatistics, Launcher, Reducer, Reduction, Rendezvous, Serves, joint_batch_norm,
+    Group, JointStatistics, Launcher, LauncherStore, Reducer, Reduction, Rendezvous, Serves, joint_batch_norm,
 };
 use tch::{Device, IndexOp as _, Kind, Tensor};
 
@@ -38,6 +38,18 @@ fn free_port() -> u16 {
 
 fn meet(meeting: &Rendezvous, timeout: Duration) -> Result<Arc<Group>, Error> {
     Group::meet(meeting, timeout, &|| false)
+}
+
+/// What `torchrun` says of its store.
+fn launcher_store(port: u16, run: &str) -> LauncherStore {
+    let found = |name: &str| match name {
+        "MASTER_ADDR" => Some("127.0.0.1".to_owned()),
+        "MASTER_PORT" => Some(port.to_string()),
+        "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
+        "TORCHELASTIC_RUN_ID" => Some(run.to_owned()),
+        _ => None,
+    };
+    Launcher::from_lookup(found).expect("it is read").store.expect("a store")
 }
 
 /// Does the same in so many threads, and gives what each returns in the order of ranks.
@@ -221,17 +233,7 @@ fn what_listens_and_never_answers_is_not_waited_for_forever() {
     // Whoever does not want to wait need not.
     let error = Group::meet(&meeting(port, 1, 2), LONG, &|| true).unwrap_err();
     assert!(matches!(error, Error::Cancelled { .. }), "{error}");
-    let store = |more: &[(&str, &str)]| {
-        let port = port.to_string();
-        let found = |name: &str| match name {
-            "MASTER_ADDR" => Some("127.0.0.1".to_owned()),
-            "MASTER_PORT" => Some(port.clone()),
-            "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
-            _ => more.iter().find(|variable| variable.0 == name).map(|variable| variable.1.to_owned()),
-        };
-        Launcher::from_lookup(found).unwrap().store.expect("a store")
-    };
-    let error = store(&[]).launch(Duration::from_secs(1), &|| false).unwrap_err();
+    let error = launcher_store(port, "job").launch(Duration::from_secs(1), &|| false).unwrap_err();
     assert!(matches!(error, Error::Meet { .. }), "{error}");
     assert!(begun.elapsed() < LONG);
 }
@@ -242,15 +244,7 @@ fn a_launch_has_one_name_as_long_as_its_store_lives() {
     let port = free_port();
     let names = thread::scope(|scope| {
         let all = ["job", "job", "other"].map(|run| {
-            let port = port.to_string();
-            let found = move |name: &str| match name {
-                "MASTER_ADDR" => Some("127.0.0.1".to_owned()),
-                "MASTER_PORT" => Some(port.clone()),
-                "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
-                "TORCHELASTIC_RUN_ID" => Some(run.to_owned()),
-                _ => None,
-            };
-            let store = Launcher::from_lookup(found).unwrap().store.expect("a store");
+            let store = launcher_store(port, run);
             scope.spawn(move || store.launch(LONG, &|| false).unwrap())
         });
         // The second one comes when all have their names.

@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 use super::ffi::{self, RawGroup};
-use super::patience::{Impatience, wait_for};
+use super::patience::wait_for;
 use super::rendezvous::{Rendezvous, Serves};
 use crate::error::Error;
 use crate::ffi::{OK, last_error};
@@ -77,25 +77,19 @@ impl Group {
         timeout: Duration,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Arc<Self>, Error> {
-        let work = {
-            let meeting = meeting.clone();
-            move || Self::meet_at(&meeting, timeout)
-        };
         // What is late tells why itself; one that does not answer at all cannot.
-        wait_for(timeout + GRACE, cancelled, work).map_err(|impatience| match impatience {
-            Impatience::Failed(error) => error,
-            Impatience::Cancelled => Error::Cancelled { action: "meeting the other processes" },
-            Impatience::TimeUp => {
-                let reason =
-                    format!("no answer within {} s, is process 0 running there?", timeout.as_secs_f64());
-                Error::Meet { host: meeting.host.clone(), port: meeting.port, reason }
-            }
-        })
+        let late = || {
+            meeting
+                .failed(format!("no answer within {} s, is process 0 running there?", timeout.as_secs_f64()))
+        };
+        let own = meeting.clone();
+        let work = move || Self::meet_at(&own, timeout);
+        wait_for(timeout + GRACE, cancelled, "meeting the other processes", late, work)
     }
 
     /// The same, for as long as it takes.
     fn meet_at(meeting: &Rendezvous, timeout: Duration) -> Result<Arc<Self>, Error> {
-        let failed = |reason| Error::Meet { host: meeting.host.clone(), port: meeting.port, reason };
+        let failed = |reason| meeting.failed(reason);
         let text = |text: &str| c_text(text).map_err(failed);
         let (host, prefix) = (text(&meeting.host)?, text(&meeting.prefix())?);
         let serves = meeting.store == Serves::First && meeting.rank == 0;

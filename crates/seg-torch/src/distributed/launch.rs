@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::ffi;
 use super::group::{c_text, milliseconds};
-use super::patience::{Impatience, wait_for};
+use super::patience::wait_for;
 use super::rendezvous::Variables;
 use crate::error::Error;
 use crate::ffi::{OK, last_error};
@@ -75,41 +75,39 @@ impl LauncherStore {
     /// # Errors
     /// When the store does not answer within the timeout, or the caller stops.
     pub fn launch(&self, timeout: Duration, cancelled: &dyn Fn() -> bool) -> Result<String, Error> {
-        let Self { host, port, run } = self.clone();
-        let failed = move |reason| Error::Meet { host: host.clone(), port, reason };
-        let work = {
-            let (host, failed) = (self.host.clone(), failed.clone());
-            move || launch_at(&host, port, &format!("rs-seg/{run}"), timeout).map_err(failed)
-        };
-        wait_for(timeout, cancelled, work).map_err(|impatience| match impatience {
-            Impatience::Failed(error) => error,
-            Impatience::Cancelled => Error::Cancelled { action: "asking the launcher" },
-            Impatience::TimeUp => failed("the launcher's store gives no answer".to_owned()),
-        })
+        let late = || self.failed("the launcher's store gives no answer".to_owned());
+        let own = self.clone();
+        let work = move || own.ask(timeout).map_err(|reason| own.failed(reason));
+        wait_for(timeout, cancelled, "asking the launcher", late, work)
     }
-}
 
-/// Asks for the name, or gives it one.
-fn launch_at(host: &str, port: u16, prefix: &str, timeout: Duration) -> Result<String, String> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    let offered = format!("{}-{now:x}", std::process::id());
-    let (host, prefix, offered) = (c_text(host)?, c_text(prefix)?, c_text(&offered)?);
-    let mut name = [0 as c_char; NAME];
-    // SAFETY: the texts end in NUL and live during the call, which writes at most so many bytes, NUL included.
-    let status = unsafe {
-        ffi::seg_torch_launch_name(
-            host.as_ptr(),
-            port,
-            prefix.as_ptr(),
-            offered.as_ptr(),
-            milliseconds(timeout),
-            name.as_mut_ptr(),
-            name.len(),
-        )
-    };
-    match status {
-        // SAFETY: on success it ends in NUL, within its bytes.
-        OK => Ok(unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned()),
-        _ => Err(last_error()),
+    fn failed(&self, reason: String) -> Error {
+        Error::Meet { host: self.host.clone(), port: self.port, reason }
+    }
+
+    /// Asks for the name, or gives it one.
+    fn ask(&self, timeout: Duration) -> Result<String, String> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let offered = format!("{}-{now:x}", std::process::id());
+        let (host, prefix) = (c_text(&self.host)?, c_text(&format!("rs-seg/{}", self.run))?);
+        let offered = c_text(&offered)?;
+        let mut name = [0 as c_char; NAME];
+        // SAFETY: the texts end in NUL and live during the call, which writes at most so many bytes, NUL included.
+        let status = unsafe {
+            ffi::seg_torch_launch_name(
+                host.as_ptr(),
+                self.port,
+                prefix.as_ptr(),
+                offered.as_ptr(),
+                milliseconds(timeout),
+                name.as_mut_ptr(),
+                name.len(),
+            )
+        };
+        match status {
+            // SAFETY: on success it ends in NUL, within its bytes.
+            OK => Ok(unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned()),
+            _ => Err(last_error()),
+        }
     }
 }

@@ -9,38 +9,28 @@ use crate::error::Error;
 /// How often the caller is asked whether it still wants to wait.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Why nothing came of it.
-#[derive(Debug)]
-pub(super) enum Impatience {
-    /// It took longer than it may.
-    TimeUp,
-    /// The caller does not want it any more.
-    Cancelled,
-    /// It failed.
-    Failed(Error),
-}
-
-/// Does something in a thread of its own, and leaves that alone when time is up or the caller wants to stop.
+/// Does something in a thread of its own, and leaves that alone when time is up, which is the error `late`, or when the
+/// caller wants to stop.
 pub(super) fn wait_for<T: Send + 'static>(
     limit: Duration,
     cancelled: &dyn Fn() -> bool,
+    action: &'static str,
+    late: impl FnOnce() -> Error,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Impatience> {
+) -> Result<T, Error> {
     let begun = Instant::now();
     let (give, take) = mpsc::channel();
     // Nobody takes what comes too late: it is dropped in the thread.
     thread::spawn(move || give.send(work()));
     loop {
         if cancelled() {
-            return Err(Impatience::Cancelled);
+            return Err(Error::Cancelled { action });
         }
         let left = limit.saturating_sub(begun.elapsed());
         match take.recv_timeout(SLICE.min(left)) {
-            Ok(done) => return done.map_err(Impatience::Failed),
+            Ok(done) => return done,
             Err(RecvTimeoutError::Timeout) if left > SLICE => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                return Err(Impatience::TimeUp);
-            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Err(late()),
         }
     }
 }
@@ -53,11 +43,16 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
+    fn late() -> Error {
+        Error::Setting { action: "end", reason: "late".to_owned() }
+    }
+
     #[test]
     fn what_is_done_in_time_is_returned() {
-        assert_eq!(wait_for(LONG, &|| false, || Ok(3)).unwrap(), 3);
-        let failed = wait_for(LONG, &|| false, || Err::<(), _>(Error::Device { device: "x".to_owned() }));
-        assert!(matches!(failed, Err(Impatience::Failed(Error::Device { .. }))));
+        assert_eq!(wait_for(LONG, &|| false, "counting", late, || Ok(3)).unwrap(), 3);
+        let failed = || Err::<(), _>(Error::Device { device: "x".to_owned() });
+        let failed = wait_for(LONG, &|| false, "failing", late, failed);
+        assert!(matches!(failed, Err(Error::Device { .. })));
     }
 
     #[test]
@@ -67,10 +62,12 @@ mod tests {
             Ok(())
         };
         let begun = Instant::now();
-        assert!(matches!(wait_for(Duration::from_millis(120), &|| false, hang), Err(Impatience::TimeUp)));
+        let ended = wait_for(Duration::from_millis(120), &|| false, "hanging", late, hang);
+        assert!(matches!(ended, Err(Error::Setting { .. })));
         let asked = AtomicBool::new(false);
         let second_time = || asked.swap(true, Ordering::Relaxed);
-        assert!(matches!(wait_for(LONG, &second_time, hang), Err(Impatience::Cancelled)));
+        let ended = wait_for(LONG, &second_time, "hanging", late, hang);
+        assert!(matches!(ended, Err(Error::Cancelled { action: "hanging" })));
         assert!(begun.elapsed() < LONG);
     }
 }

@@ -122,6 +122,11 @@ impl Rendezvous {
         }))
     }
 
+    /// The error that the processes did not meet.
+    pub(super) fn failed(&self, reason: String) -> Error {
+        Error::Meet { host: self.host.clone(), port: self.port, reason }
+    }
+
     /// What the keys of these processes begin with: those of an earlier start are not theirs.
     pub(super) fn prefix(&self) -> String {
         format!("rs-seg/{}/{}", self.run, self.restarts)
