@@ -119,9 +119,20 @@ impl Crew {
     /// Starts so many processes; with `steps`, waits until the first one told so many times how it goes.
     #[track_caller]
     pub(crate) fn start(ground: &Ground, world: usize, arguments: &[&str], steps: usize) -> Self {
+        Self::start_unlike(ground, world, steps, |_| arguments.to_vec())
+    }
+
+    /// The same with arguments for each.
+    #[track_caller]
+    pub(crate) fn start_unlike<'a>(
+        ground: &Ground,
+        world: usize,
+        steps: usize,
+        arguments: impl Fn(usize) -> Vec<&'a str>,
+    ) -> Self {
         let port = free_port();
         Self::start_each(ground, world, steps, |rank| {
-            let mut command = command(arguments);
+            let mut command = command(&arguments(rank));
             told(&mut command, rank, world, ("127.0.0.1", port));
             command
         })

@@ -45,13 +45,10 @@ fn a_loss_that_is_not_finite_ends_all() {
 #[test]
 fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
     let ground = Ground::new();
-    let port = super::crew::free_port();
     let other = [&LONG[..], &["train.seed=7"]].concat();
-    let crew = Crew::start_each(&ground, 2, 0, |rank| {
+    let crew = Crew::start_unlike(&ground, 2, 0, |rank| {
         let settings = if rank == 0 { &LONG[..] } else { &other };
-        let mut command = command(&arguments("run", settings, &[]));
-        told(&mut command, rank, 2, ("127.0.0.1", port));
-        command
+        arguments("run", settings, &[])
     });
     for one in crew.end() {
         assert_eq!(one.status.code(), Some(1), "{one:?}");
@@ -62,13 +59,10 @@ fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
 
     // What is done together every so many steps.
     for setting in ["train.check-ranks-every=2", "train.checkpoint-every=2"] {
-        let port = super::crew::free_port();
         let other = [&LONG[..], &[setting]].concat();
-        let crew = Crew::start_each(&ground, 2, 0, |rank| {
+        let crew = Crew::start_unlike(&ground, 2, 0, |rank| {
             let settings = if rank == 0 { &LONG[..] } else { &other };
-            let mut command = command(&arguments("run", settings, &[]));
-            told(&mut command, rank, 2, ("127.0.0.1", port));
-            command
+            arguments("run", settings, &[])
         });
         let name = setting.split('=').next().expect("a name");
         for one in crew.end() {
@@ -79,12 +73,9 @@ fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
 
     // More or fewer trainings would not end together.
     for seeds in ["1,2", "2,1"] {
-        let port = super::crew::free_port();
-        let crew = Crew::start_each(&ground, 2, 0, |rank| {
+        let crew = Crew::start_unlike(&ground, 2, 0, |rank| {
             let seeds = ["--seeds", seeds];
-            let mut command = command(&arguments("run", &LONG, if rank == 0 { &[] } else { &seeds }));
-            told(&mut command, rank, 2, ("127.0.0.1", port));
-            command
+            arguments("run", &LONG, if rank == 0 { &[] } else { &seeds })
         });
         for one in crew.end() {
             assert_eq!(one.status.code(), Some(1), "{one:?}");
@@ -103,16 +94,13 @@ fn one_that_was_started_otherwise_or_cannot_read_ends_all() {
             std::os::unix::fs::symlink(entry.path(), link.join(name)).expect("links");
         }
     }
-    let port = super::crew::free_port();
-    let crew = Crew::start_each(&ground, 2, 0, |rank| {
+    let crew = Crew::start_unlike(&ground, 2, 0, |rank| {
         let mut arguments = arguments("run", &LONG, &[]);
         if rank == 1 {
             let data = arguments.iter().position(|argument| *argument == "chips").expect("chips");
             arguments[data] = "elsewhere";
         }
-        let mut command = command(&arguments);
-        told(&mut command, rank, 2, ("127.0.0.1", port));
-        command
+        arguments
     });
     let ended = crew.end();
     assert!(ended.iter().all(|one| one.status.code() == Some(1)), "{ended:?}");
@@ -127,12 +115,7 @@ fn what_one_is_refused_before_the_start_is_told_by_all() {
     train_alone(&ground, "taken", &short, &[]);
     let before = fs::read(ground.path("taken/last.safetensors")).expect("a checkpoint");
     let refused = |out: &str, more: [&[&str]; 2]| {
-        let port = super::crew::free_port();
-        let crew = Crew::start_each(&ground, 2, 0, |rank| {
-            let mut command = command(&arguments(out, &short, more[rank]));
-            told(&mut command, rank, 2, ("127.0.0.1", port));
-            command
-        });
+        let crew = Crew::start_unlike(&ground, 2, 0, |rank| arguments(out, &short, more[rank]));
         let ended = crew.end();
         assert!(ended.iter().all(|one| one.status.code() == Some(1)), "{ended:?}");
         ended
@@ -154,12 +137,8 @@ fn what_one_is_refused_before_the_start_is_told_by_all() {
     assert!(ended[0].stderr.contains("error: process 1 failed: "), "{ended:?}");
     // Checkpoints that are not the same: each sees its own folder.
     train_alone(&ground, "own", &short, &[]);
-    let port = super::crew::free_port();
-    let crew = Crew::start_each(&ground, 2, 0, |rank| {
-        let mut command = command(&arguments(["taken", "own"][rank], &short, &["--resume"]));
-        told(&mut command, rank, 2, ("127.0.0.1", port));
-        command
-    });
+    let crew =
+        Crew::start_unlike(&ground, 2, 0, |rank| arguments(["taken", "own"][rank], &short, &["--resume"]));
     for one in crew.end() {
         assert!(one.stderr.contains("process 1 (other checkpoint in --out)"), "{one:?}");
     }
