@@ -11,7 +11,8 @@ test: setup
 lint: setup
 	scripts/lint
 
-# A table of figures, and criterion's for the parts; PEERS=PYTHON has the programs to compare with. About an hour.
+# A table of figures, and criterion's for the parts; PEERS=PYTHON has the programs to compare with, EAGER=COMMAND
+# prints the seconds of a forward pass (benches/figures.py --help). About an hour.
 bench: setup
 	scripts/bench
 

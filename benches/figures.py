@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Measures inference beside other programs and writes a table: `make bench`, or
 
-    benches/figures.py [--rounds 5] [--peers PYTHON] [--work DIR] [--out FILE.md] [PART...]
+    benches/figures.py [--rounds 5] [--peers PYTHON] [--eager COMMAND] [--work DIR] [--out FILE.md] [PART...]
 
 Parts are probe, network, seams, tile, memory and vectorize. What is compared runs in turns, ROUNDS times each, and medians are
 told. PYTHON is an interpreter with torch, rasterio, numpy, onnxruntime and geodeep; without it the peers that need
-it are left out, and the table says so.
+it are left out, and the table says so. COMMAND runs the same network of 512 x 512 pixels in another program and prints
+"median SECONDS s", such as PyTorch's eager mode; they are also taken from PEERS and EAGER.
 """
 import argparse
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -108,6 +111,12 @@ def probe(args):
     return lines + ["", f"Right pixels: {same(folder / 'c.tif', folder / 'truth.tif'):.4%}."]
 
 
+def multiplies_bf16():
+    """Whether the processor has instructions for it; without them nobody would choose it."""
+    about = pathlib.Path("/proc/cpuinfo")
+    return not about.exists() or any(flag in about.read_text() for flag in (" avx512_bf16", " amx_bf16", " bf16"))
+
+
 def network(args):
     folder = scene(args.work, 4096, 4096)
     model = folder / "bemseg.safetensors"
@@ -116,22 +125,30 @@ def network(args):
     plan = json.loads(run([RS_SEG, "infer", folder / "scene.tif", "--model", model, "--dry-run", "--json"])["out"])
     count, workers = plan["tiles"], plan["workers"]
     lines = [f"### BEMSeg on CLIP's RN50, 4096 × 4096 pixels, {count} tiles, {workers} workers", "",
-             "| precision | wall, s | wall of the forwards alone, s | ratio | CPU outside of the network |",
-             "|---|---|---|---|---|"]
-    for precision in ("f32", "bf16"):
+             "| precision | wall, s | wall of the forwards alone, s | ratio | CPU outside of the network | "
+             "EAGER's seconds × tiles | ratio |", "|---|---|---|---|---|---|---|"]
+    precisions = ["f32", "bf16"] if multiplies_bf16() else ["f32"]
+    for precision in precisions:
         loop = ["cargo", "bench", "-q", "-p", "seg-nn", "--bench", "forward", "--", "--precision", precision,
                 "--workers", str(workers), "--count", str(count)]
         run([*loop[:-2], "--count", "0"], cwd=ROOT)
-        ours, alone = [], []
+        ours, alone, eager = [], [], []
         for _ in range(args.rounds):
             ours.append(run(infer(folder / "scene.tif", model, folder / "b.tif", "--precision", precision)))
             words = run(loop, cwd=ROOT)["out"].split()
             alone.append({"wall": float(words[words.index("wall") + 1]), "cpu": float(words[words.index("cpu") + 1])})
+            if args.eager:
+                told = run(shlex.split(args.eager))["out"]
+                eager.append(count * float(re.search(r"median ([0-9.]+) s", told)[1]))
             print(f"  {precision}: {ours[-1]['wall']:.1f} s, forwards {alone[-1]['wall']:.1f} s", file=sys.stderr, flush=True)
         middle = lambda runs, key: statistics.median(entry[key] for entry in runs)
+        wall = middle(ours, "wall")
         outside = 1 - middle(alone, "cpu") / middle(ours, "cpu")
-        lines.append(f"| {precision} | {middle(ours, 'wall'):.1f} | {middle(alone, 'wall'):.1f} | "
-                     f"{middle(ours, 'wall') / middle(alone, 'wall'):.3f} | {outside:.1%} |")
+        line = f"| {precision} | {wall:.1f} | {middle(alone, 'wall'):.1f} | {wall / middle(alone, 'wall'):.3f} | {outside:.1%} |"
+        theirs = statistics.median(eager) if eager else None
+        lines.append(line + (f" {theirs:.1f} | {wall / theirs:.3f} |" if eager else " – | – |"))
+    if len(precisions) == 1:
+        lines += ["", "bf16 was left out: this processor does not multiply it."]
     return lines
 
 
@@ -244,6 +261,7 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} [default: all]")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default=os.environ.get("PEERS"))
+    parser.add_argument("--eager", default=os.environ.get("EAGER"))
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "target/figures")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "target/figures.md")
     args = parser.parse_args()
@@ -252,6 +270,8 @@ def main():
         parser.error(f"no such part: {', '.join(unknown)}")
     args.work.mkdir(parents=True, exist_ok=True)
     text = [f"## Measured by benches/figures.py, medians of {args.rounds}", ""]
+    if not args.eager:
+        text += ["EAGER names no program that computes one forward pass of the large network.", ""]
     if not args.peers:
         text += ["Peers in Python were left out: PEERS names no interpreter that has them.", ""]
     for part in args.parts or PARTS:

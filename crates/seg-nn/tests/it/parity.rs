@@ -16,6 +16,10 @@ use crate::configs::config as read_config;
 
 const TOLERANCE: f64 = 1e-4;
 
+/// The larger references were computed with AVX-512. With AVX2 the reference program itself is up to 7.0e-4 away from
+/// its own gradients of the full network, while this one stays within 4.7e-6 of what it computes there.
+const OTHER_PROCESSOR: f64 = 1e-3;
+
 /// A reference of the repository: its tensors, and the network that they are of.
 struct Golden {
     tensors: BTreeMap<String, Tensor>,
@@ -53,9 +57,9 @@ fn own_goldens() -> Vec<PathBuf> {
     goldens(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/parity"))
 }
 
-fn check(path: &Path, least: usize) {
+fn check(path: &Path, least: usize, tolerance: f64) {
     let report = check_golden(path, Device::Cpu).unwrap();
-    let wrong = report.above(TOLERANCE).collect::<Vec<_>>();
+    let wrong = report.above(tolerance).collect::<Vec<_>>();
     assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
     assert!(report.tensors.len() >= least, "{}: only {} tensors", path.display(), report.tensors.len());
     assert!(report.unused.is_empty(), "{:?}", report.unused);
@@ -66,7 +70,7 @@ fn check(path: &Path, least: usize) {
 fn tiny_networks_equal_the_reference() {
     assert_eq!(own_goldens().len(), 6);
     for path in own_goldens() {
-        check(&path, 10);
+        check(&path, 10, TOLERANCE);
     }
 }
 
@@ -77,8 +81,10 @@ fn larger_networks_equal_the_reference() {
         eprintln!("skipped: the reference tensors are not at hand");
         return;
     }
+    let same_processor = seg_torch::build_info().cpu_capability == "AVX512";
     for path in goldens(&folder) {
-        check(&path, 28);
+        let full = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("full_"));
+        check(&path, 28, if full && !same_processor { OTHER_PROCESSOR } else { TOLERANCE });
     }
 }
 
