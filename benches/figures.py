@@ -112,9 +112,9 @@ def probe(args):
 
 
 def multiplies_bf16():
-    """Whether the processor has instructions for it; without them nobody would choose it."""
+    """As seg_torch::has_native_bf16 decides it, from what Linux tells of the processor."""
     about = pathlib.Path("/proc/cpuinfo")
-    return not about.exists() or any(flag in about.read_text() for flag in (" avx512_bf16", " amx_bf16", " bf16"))
+    return about.exists() and "avx512_bf16" in about.read_text()
 
 
 def network(args):
@@ -127,7 +127,12 @@ def network(args):
     lines = [f"### BEMSeg on CLIP's RN50, 4096 × 4096 pixels, {count} tiles, {workers} workers", "",
              "| precision | wall, s | wall of the forwards alone, s | ratio | CPU outside of the network | "
              "EAGER's seconds × tiles | ratio |", "|---|---|---|---|---|---|---|"]
-    precisions = ["f32", "bf16"] if multiplies_bf16() else ["f32"]
+    notes = [] if args.eager else ["EAGER names no program that computes one forward pass of this network."]
+    precisions = ["f32"]
+    if multiplies_bf16():
+        precisions.append("bf16")
+    else:
+        notes.append("bf16 was left out: this processor does not multiply it.")
     for precision in precisions:
         loop = ["cargo", "bench", "-q", "-p", "seg-nn", "--bench", "forward", "--", "--precision", precision,
                 "--workers", str(workers), "--count", str(count)]
@@ -139,16 +144,15 @@ def network(args):
             alone.append({"wall": float(words[words.index("wall") + 1]), "cpu": float(words[words.index("cpu") + 1])})
             if args.eager:
                 told = run(shlex.split(args.eager))["out"]
-                eager.append(count * float(re.search(r"median ([0-9.]+) s", told)[1]))
+                eager.append({"wall": count * float(re.search(r"median ([0-9.]+) s", told)[1])})
             print(f"  {precision}: {ours[-1]['wall']:.1f} s, forwards {alone[-1]['wall']:.1f} s", file=sys.stderr, flush=True)
         middle = lambda runs, key: statistics.median(entry[key] for entry in runs)
-        wall = middle(ours, "wall")
+        wall, forwards = middle(ours, "wall"), middle(alone, "wall")
         outside = 1 - middle(alone, "cpu") / middle(ours, "cpu")
-        line = f"| {precision} | {wall:.1f} | {middle(alone, 'wall'):.1f} | {wall / middle(alone, 'wall'):.3f} | {outside:.1%} |"
-        theirs = statistics.median(eager) if eager else None
-        lines.append(line + (f" {theirs:.1f} | {wall / theirs:.3f} |" if eager else " – | – |"))
-    if len(precisions) == 1:
-        lines += ["", "bf16 was left out: this processor does not multiply it."]
+        line = f"| {precision} | {wall:.1f} | {forwards:.1f} | {wall / forwards:.3f} | {outside:.1%} |"
+        theirs = middle(eager, "wall") if eager else None
+        lines.append(line + (f" {theirs:.1f} | {wall / theirs:.3f} |" if theirs else " – | – |"))
+    lines += [line for note in notes for line in ("", note)]
     return lines
 
 
@@ -270,8 +274,6 @@ def main():
         parser.error(f"no such part: {', '.join(unknown)}")
     args.work.mkdir(parents=True, exist_ok=True)
     text = [f"## Measured by benches/figures.py, medians of {args.rounds}", ""]
-    if not args.eager:
-        text += ["EAGER names no program that computes one forward pass of the large network.", ""]
     if not args.peers:
         text += ["Peers in Python were left out: PEERS names no interpreter that has them.", ""]
     for part in args.parts or PARTS:
